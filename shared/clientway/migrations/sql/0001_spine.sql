@@ -751,7 +751,7 @@ begin
   if c.role <> all (p_roles) then
     raise exception using errcode = 'CW403', message = 'role ' || c.role || ' may not do this';
   end if;
-  perform set_config('app.tenant_id', c.tenant_id::text, true);
+  perform set_config('app.tenant_id', c.tenant_id::text, true), set_config('app.principal', c.kind || ':' || c.actor_id, true);
   return jsonb_build_object('tenant_id', c.tenant_id, 'kind', c.kind, 'actor_id', c.actor_id, 'credential_id', c.credential_id, 'role', c.role, 'name', c.name);
 end $$;
 comment on function app.enter(text, text[]) is 'Resolves a credential to tenant, actor and role, refuses a role that is not allowed, and sets the tenant of this transaction only. Last-seen times move at most once a minute and never wait for a lock.';
@@ -763,7 +763,7 @@ begin
   if not found then
     raise exception using errcode = 'CW401', message = 'no such tenant';
   end if;
-  perform set_config('app.tenant_id', p_tenant::text, true);
+  perform set_config('app.tenant_id', p_tenant::text, true), set_config('app.principal', 'job', true);
   return jsonb_build_object('tenant_id', p_tenant, 'kind', 'job', 'actor_id', null, 'credential_id', null, 'role', 'job', 'name', 'Clientway');
 end $$;
 

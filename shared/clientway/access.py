@@ -1,0 +1,42 @@
+"""Who may do what: the one role matrix. What is not listed here is refused to everybody."""
+
+VIEWERS = ("admin", "editor", "viewer")
+EDITORS = ("admin", "editor")
+ADMINS = ("admin",)
+
+PERMISSIONS: dict[str, tuple[str, ...]] = {
+    "self:read": VIEWERS,
+    "self:write": VIEWERS,
+    "organizations:read": VIEWERS,
+    "organizations:write": EDITORS,
+    "contacts:read": VIEWERS,
+    "contacts:write": EDITORS,
+    "activities:read": VIEWERS,
+    "activities:write": EDITORS,
+    "deals:read": VIEWERS,
+    "deals:write": EDITORS,
+    "tickets:read": VIEWERS,
+    "tickets:write": EDITORS,
+    "surveys:read": VIEWERS,
+    "surveys:write": EDITORS,
+    "reps:read": VIEWERS,
+    "reps:write": ADMINS,
+    "accounts:read": VIEWERS,
+    "accounts:write": EDITORS,
+    "payments:read": VIEWERS,
+    # Staff with the right role, or the payment provider's verified event, mark money as paid: nobody else.
+    "payments:write": ADMINS,
+    "imports:read": VIEWERS,
+    "imports:write": EDITORS,
+    "members:read": ADMINS,
+    "members:write": ADMINS,
+    "keys:read": ADMINS,
+    "keys:write": ADMINS,
+    "portal:read": ("portal",),
+    "portal:write": ("portal",),
+}
+
+
+def roles_allowed(permission: str) -> tuple[str, ...]:
+    """The roles that hold a permission; an unknown permission is a defect and raises KeyError."""
+    return PERMISSIONS[permission]

@@ -1,0 +1,347 @@
+"""The HTTP edge: Powertools' resolver with our errors, credentials, one transaction a request, replays and ETags.
+
+A handler opens the transaction, calls a service and returns its answer. The commit happens here, after the answer has
+been built: nothing is committed for a request that fails to answer, and the stored answer of an idempotent request is
+exactly the bytes that were sent.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from typing import Any, cast
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from clientway import db, effects, ratelimit, tokens
+from clientway.access import roles_allowed
+from clientway.db import Tx
+from clientway.errors import FieldError, Forbidden, Malformed, NotFound, PreconditionFailed, PreconditionRequired, Problem, TooLarge, Unauthorized, Unprocessable
+from clientway.paging import DatabaseJson
+
+logger = Logger(service="clientway")
+
+MAX_BODY = 256 * 1024
+SESSION_COOKIE = "__Host-clientway"
+PORTAL_COOKIE = "__Host-clientway-portal"
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_RETRIES = 2
+
+
+class InFlight(Problem):
+    """The same Idempotency-Key is being worked on by another request."""
+
+    status, code, title = HTTPStatus.CONFLICT, "idempotency_in_flight", "Request in flight"
+
+
+class KeyReused(Unprocessable):
+    """An Idempotency-Key came with another body than before."""
+
+    code, title = "idempotency_key_reused", "Idempotency key reused"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is not JSON."""
+
+    status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type"
+
+
+class Replay(Exception):  # noqa: N818  (not an error: it carries the stored answer out of the handler)
+    """Raised in place of running a handler whose answer is already known."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: str) -> None:
+        """Carry the stored answer."""
+        super().__init__("replayed")
+        self.answer = Response(status, headers=cast("Any", {**headers, "Idempotent-Replayed": "true"}), body=body)
+
+
+class _Answers(BaseMiddlewareHandler):
+    """In place of Powertools' response validation: an answer is a model, valid by construction, or JSON the database built."""
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        _refuse_unknown_query(app)
+        response: Response[Any] = next_middleware(app)
+        body = response.body
+        if isinstance(body, (BaseModel, DatabaseJson)):
+            version = getattr(body, "version", None)
+            if version is not None:
+                response.headers["ETag"] = f'"{version}"'
+        if isinstance(body, BaseModel):
+            response.body = body.model_dump_json()
+        return response
+
+
+class Api(APIGatewayHttpResolver):
+    """The resolver of one path's handlers."""
+
+    tx: Tx | None = None
+    failure: Exception | None = None
+    idempotency: tuple[str, str, str] | None = None
+
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Answer one HTTP API v2 event; a request that met a connection gone stale is run once more."""
+        started = time.monotonic()
+        for attempt in range(_RETRIES):
+            self.tx = self.failure = self.idempotency = None
+            answer = self._attempt(event, context)
+            # Nothing was committed and the connection was an old one: the server or the network closed it while idle.
+            stale = isinstance(self.failure, db.Unavailable) and not self.failure.fresh and not self.failure.sent_commit
+            if not stale or attempt + 1 == _RETRIES:
+                break
+        headers = answer.setdefault("headers", {})
+        headers["X-Request-Id"] = _request_id(event)
+        headers.setdefault("Cache-Control", "no-store")
+        logger.info(
+            "request",
+            extra={
+                "method": event["requestContext"]["http"]["method"],
+                "route": event.get("routeKey"),
+                "status": answer["statusCode"],
+                "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            },
+        )
+        return answer
+
+    def _attempt(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        try:
+            _check_body(event)
+            answer = super().resolve(event, context)
+        except Exception as failure:  # noqa: BLE001  (the last line of defence: a defect answers 500 and leaks nothing)
+            answer = self._refusal(failure, event)
+        if self.tx is None:
+            return answer
+        tx, self.tx = self.tx, None
+        if self.failure is not None or answer["statusCode"] >= HTTPStatus.BAD_REQUEST:
+            db.rollback(tx)
+            return answer
+        try:
+            if self.idempotency is not None:
+                method, route, key = self.idempotency
+                kept = {name: value for name, value in answer["headers"].items() if name in ("Content-Type", "ETag", "Location")}
+                effects.answer(tx, method=method, route=route, key=key, status=answer["statusCode"], headers=kept, body=answer["body"])
+            effects.flush(tx)
+            db.commit(tx)
+        except Exception as failure:  # noqa: BLE001
+            db.rollback(tx)
+            return self._refusal(failure, event)
+        return answer
+
+    def _refusal(self, failure: Exception, event: Mapping[str, Any]) -> dict[str, Any]:
+        response = self.refuse(failure)
+        return {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body, "isBase64Encoded": False}
+
+    def refuse(self, failure: Exception) -> Response[Any]:
+        """Turn whatever went wrong into problem+json; what is not anticipated becomes a 500 that says nothing."""
+        self.failure = failure
+        problem = failure if isinstance(failure, Problem) else _as_problem(failure)
+        if problem is None:
+            logger.exception("unexpected failure", exc_info=failure)
+            problem = Problem("Something went wrong on our side; it has been logged under this request id.")
+        body = json.dumps(problem.as_document(_request_id(self.event)), default=str)
+        return Response(problem.status, content_type="application/problem+json", headers=dict(problem.headers), body=body)
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """The raw event of the current request; empty while none is running."""
+        return getattr(self.current_event, "raw_event", None) or _EMPTY if hasattr(self, "current_event") else _EMPTY
+
+
+_EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
+
+
+def api(name: str) -> Api:
+    """The resolver of a handler module: `app = api(__name__)`, then `handler = app.lambda_handler`."""
+    app = Api(enable_validation=True, json_body_deserializer=_strict_json)
+    app.lambda_handler = app.resolve  # type: ignore[attr-defined]
+    app._response_validation_middleware = _Answers()  # noqa: SLF001  # type: ignore[attr-defined]
+    app.exception_handler(Exception)(app.refuse)
+    app.exception_handler(Replay)(lambda replay: replay.answer)
+    app.not_found(lambda _error: app.refuse(NotFound("There is nothing at this path.")))
+    return app
+
+
+@contextmanager
+def transaction(app: Api, *, needs: str) -> Iterator[Tx]:
+    """Authenticate, set the tenant, and yield the request's transaction; it commits once the answer is built.
+
+    `needs` names a permission of `clientway.access`. Raises Unauthorized (401), Forbidden (403), or Replay when the
+    request's Idempotency-Key already has an answer.
+    """
+    token = _credential(app, needs)
+    app.rate = ratelimit.take(tokens.digest(token)[:16])  # type: ignore[attr-defined]
+    with _open(app, db.Credential(tokens.digest(token), roles_allowed(needs))) as tx:
+        yield tx
+
+
+@contextmanager
+def anonymous(app: Api) -> Iterator[Tx]:
+    """A transaction without a credential: no tenant is set and row security shows nothing. For sign-in alone."""
+    with _open(app, db.Anonymous()) as tx:
+        yield tx
+
+
+@contextmanager
+def _open(app: Api, entry: db.Entry) -> Iterator[Tx]:
+    tx = db.begin(entry, now=datetime.now(UTC), request_id=_request_id(app.event))
+    app.tx = tx
+    if not isinstance(entry, db.Anonymous):
+        _remember(app, tx)
+    yield tx
+
+
+def if_match(app: Api) -> int:
+    """The version that the caller last saw, from If-Match. Raises PreconditionRequired (428), Malformed (400)."""
+    raw = app.current_event.headers.get("if-match")
+    if raw is None:
+        raise PreconditionRequired("Send the ETag of what you are changing in If-Match.")
+    value = raw.strip().removeprefix("W/").strip('"')
+    if not value.isdecimal() or len(value) > 18:  # noqa: PLR2004  (a bigint)
+        pointer = FieldError("#/header/if-match", "invalid_etag", "not an ETag of ours")
+        raise Malformed("If-Match is not an ETag of ours.", errors=[pointer])
+    return int(value)
+
+
+def check_version(current: int, expected: int) -> None:
+    """Raise PreconditionFailed (412, with the current ETag) if the row has moved on since the caller read it."""
+    if current != expected:
+        raise PreconditionFailed("This was changed since you read it.", headers={"ETag": f'"{current}"'}, current_version=current)
+
+
+def _remember(app: Api, tx: Tx) -> None:
+    """Reserve the request's Idempotency-Key, or raise Replay with the answer that it already has."""
+    http = app.event["requestContext"]["http"]
+    key = app.current_event.headers.get("idempotency-key")
+    if http["method"] != "POST" or key is None:
+        return
+    if not 1 <= len(key) <= 255:  # noqa: PLR2004
+        raise Malformed("Idempotency-Key is 1 to 255 characters.", errors=[FieldError("#/header/idempotency-key", "invalid", "1 to 255 characters")])
+    route, fingerprint = http["path"], _fingerprint(app)
+    given = {"method": "POST", "route": route, "key": key, "fingerprint": fingerprint}
+    try:
+        fresh = tx.execute(_RESERVE, given).first()
+    except db.LockTimeout:
+        raise InFlight("A request with this Idempotency-Key is still being worked on.", headers={"Retry-After": "1"}) from None
+    if fresh is not None:
+        app.idempotency = ("POST", route, key)
+        return
+    stored = tx.execute(_RECALL, {"method": "POST", "route": route, "key": key}).one()
+    if stored.fingerprint != fingerprint:
+        raise KeyReused("This Idempotency-Key was used with another body.", errors=[FieldError("#/header/idempotency-key", "reused", "use a new key for a new request")])
+    raise Replay(stored.status, stored.headers, stored.body)
+
+
+_RESERVE = text("""
+insert into idempotency_keys (principal, method, route, key, fingerprint)
+values (current_setting('app.principal', true), :method, :route, :key, :fingerprint)
+on conflict (tenant_id, principal, method, route, key) do nothing returning 1
+""")
+_RECALL = text("""
+select fingerprint, status, headers, body from idempotency_keys
+ where tenant_id = app.tenant() and principal = current_setting('app.principal', true)
+   and method = :method and route = :route and key = :key
+""")
+
+
+def _fingerprint(app: Api) -> str:
+    body = app.current_event.decoded_body
+    canonical = json.dumps(_strict_json(body), sort_keys=True, separators=(",", ":")) if body else ""
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _credential(app: Api, needs: str) -> str:
+    headers = app.current_event.headers
+    scheme, _, bearer = (headers.get("authorization") or "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else ""
+    if not token:
+        cookies = SimpleCookie("; ".join(app.event.get("cookies") or []))
+        morsel = cookies.get(PORTAL_COOKIE if needs.startswith("portal:") else SESSION_COOKIE)
+        token = morsel.value if morsel else ""
+        # A cookie comes along by itself, so a change also needs a header that another site cannot set.
+        if token and app.event["requestContext"]["http"]["method"] not in _SAFE_METHODS and "x-clientway-csrf" not in headers:
+            raise Forbidden("A change by cookie needs the header X-Clientway-CSRF.")
+    if not tokens.is_well_formed(token):
+        raise Unauthorized("No valid credential was sent.", headers={"WWW-Authenticate": "Bearer"})
+    return token
+
+
+def _refuse_unknown_query(app: Api) -> None:
+    route = app.context["_route"]
+    known = {field.alias for field in route.dependant.query_params}
+    unknown = sorted(set(app.current_event.query_string_parameters) - known)
+    if unknown:
+        errors = [FieldError(f"#/query/{name}", "unknown_parameter", f"known are: {', '.join(sorted(known)) or 'none'}") for name in unknown]
+        raise Malformed("The query has parameters that this endpoint does not know.", errors=errors)
+
+
+def _check_body(event: Mapping[str, Any]) -> None:
+    """Refuse a body that is too large or not UTF-8 before anything reads it."""
+    body = event.get("body") or ""
+    if len(body) > MAX_BODY * 4 // 3 + 4:
+        raise TooLarge(f"A body has at most {MAX_BODY} bytes.")
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(body)
+            raw.decode()
+        except (UnicodeDecodeError, binascii.Error):
+            raise Malformed("The body is not UTF-8.", errors=[FieldError("#", "not_utf8", "send JSON as UTF-8")]) from None
+    else:
+        raw = body.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BODY:
+        raise TooLarge(f"A body has at most {MAX_BODY} bytes.")
+
+
+def _strict_json(body: str) -> Any:
+    """JSON by RFC 8259 without the extras Python admits: no NaN, no repeated members, no bottomless nesting."""
+
+    def refuse(constant: str) -> None:
+        raise json.JSONDecodeError(f"{constant} is not JSON", body, 0)
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise json.JSONDecodeError("an object names a member twice", body, 0)
+        return found
+
+    try:
+        return json.loads(body, parse_constant=refuse, object_pairs_hook=members)
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, json.JSONDecodeError):
+            raise
+        raise json.JSONDecodeError("nested too deeply or a number too long", body, 0) from None
+
+
+def _as_problem(failure: Exception) -> Problem | None:
+    """Powertools' own refusals as ours; None for what nobody anticipated."""
+    if isinstance(failure, RequestValidationError):
+        errors = [_field_error(error) for error in failure.errors()]
+        malformed = any(error["loc"][0] != "body" or error["type"] == "json_invalid" for error in failure.errors())
+        return Malformed("The request is malformed.", errors=errors) if malformed else Unprocessable("The body breaks a rule.", errors=errors)
+    if isinstance(failure, RequestUnsupportedContentType):
+        return UnsupportedMediaType("Send the body as application/json.")
+    if isinstance(failure, NotFoundError):
+        return NotFound("There is nothing at this path.")
+    return None
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    place = [str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]]
+    pointer = "#/" + "/".join(place[1:] if place[0] == "body" else place) if len(place) > 1 else "#"
+    message = (error.get("ctx") or {}).get("error") if error["type"] == "json_invalid" else error["msg"]
+    return FieldError(pointer, error["type"], str(message))
+
+
+def _request_id(event: Mapping[str, Any]) -> str:
+    return str(event["requestContext"].get("requestId", ""))

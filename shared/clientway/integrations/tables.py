@@ -1,0 +1,77 @@
+"""Imports and what each row of one became."""
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Column,
+    FetchedValue,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from clientway.tables import metadata
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("id", Uuid, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("object_key", Text),
+    Column("inline_content", LargeBinary),
+    Column("content_sha256", Text),
+    Column("columns", JSONB),
+    Column("mapping", JSONB),
+    Column("options", JSONB, nullable=False, server_default=FetchedValue()),
+    Column("preview", JSONB),
+    Column("rows_total", Integer, nullable=False, server_default=FetchedValue()),
+    Column("rows_done", Integer, nullable=False, server_default=FetchedValue()),
+    Column("created_count", Integer, nullable=False, server_default=FetchedValue()),
+    Column("updated_count", Integer, nullable=False, server_default=FetchedValue()),
+    Column("skipped_count", Integer, nullable=False, server_default=FetchedValue()),
+    Column("failed_count", Integer, nullable=False, server_default=FetchedValue()),
+    Column("undone_count", Integer, nullable=False, server_default=FetchedValue()),
+    Column("error", Text),
+    Column("lease_until", TIMESTAMP(timezone=True)),
+    Column("lease_token", Uuid),
+    Column("created_by", Uuid),
+    Column("started_at", TIMESTAMP(timezone=True)),
+    Column("finished_at", TIMESTAMP(timezone=True)),
+    Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+)
+
+import_rows = Table(
+    "import_rows",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("import_id", Uuid, primary_key=True),
+    Column("row_number", Integer, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("cells", JSONB),
+    Column("organization_id", Uuid),
+    Column("location_id", Uuid),
+    Column("contact_id", Uuid),
+    Column("undo", JSONB),
+    Column("undone_at", TIMESTAMP(timezone=True)),
+)
+
+import_mappings = Table(
+    "import_mappings",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+)

@@ -1,0 +1,54 @@
+"""The base of every request and answer model, and the types their fields share.
+
+Requests are strict ("5" is not 5) and refuse unknown fields. JSON has no UUID, time or enum, so those alone are read
+from strings; each accepts a string and nothing else (a number is not a time).
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+
+def _text_only(value: Any) -> Any:
+    if isinstance(value, (str, UUID, date, StrEnum)):
+        return value
+    message = "must be a string"
+    raise ValueError(message)
+
+
+def _no_control_characters(value: str) -> str:
+    # PostgreSQL cannot store NUL, and lone surrogates are not UTF-8: both would surface as a 500.
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        message = "must not hold NUL or lone surrogates"
+        raise ValueError(message)
+    return value
+
+
+class Schema(BaseModel):
+    """A request or answer: strict, closed, immutable."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+
+Id = Annotated[UUID, BeforeValidator(_text_only), Field(strict=False)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
+Day = Annotated[date, BeforeValidator(_text_only), Field(strict=False)]
+Cents = Annotated[int, Field(ge=0, le=10**15)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Text = Annotated[str, BeforeValidator(lambda v: _no_control_characters(v) if isinstance(v, str) else v)]
+ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+LongText = Annotated[Text, StringConstraints(max_length=20_000)]
+Version = Annotated[int, Field(ge=1, description="Counts the changes; sent as the ETag and expected in If-Match.")]
+
+
+class Page(Schema, Generic[T]):
+    """One page of a list, newest or first in its order."""
+
+    data: list[T]
+    has_more: bool
+    next_cursor: str | None = Field(description="Opaque; pass it as `cursor` with the same filters and sort.")
