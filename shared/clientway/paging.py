@@ -27,13 +27,14 @@ MAX_LIMIT = 100
 class DatabaseJson(str):
     """JSON text that the database built: sent as it is. `version` becomes the ETag."""
 
-    __slots__ = ("version",)
     version: int | None
+    count: int
 
-    def __new__(cls, text: str, version: int | None = None) -> "DatabaseJson":
-        """Wrap the text; `version` is the row's, for an answer about one object."""
+    def __new__(cls, text: str, version: int | None = None, *, count: int = 1) -> "DatabaseJson":
+        """Wrap the text; `version` is the row's, for an answer about one object; `count` the rows of a page."""
         self = super().__new__(cls, text)
         self.version = version
+        self.count = count
         return self
 
 
@@ -55,11 +56,12 @@ class Request:
 
 def page(
     tx: Tx, statement: Select[Any], request: Request, sorts: Mapping[str, KeyedColumnElement[Any]], row_id: KeyedColumnElement[UUID]
-) -> DatabaseJson:
+) -> Any:
     """Run a list: `statement` selects the columns of the answer, `sorts` the indexed columns a caller may sort by.
 
     `request.sort` is one of their names, with a leading minus for descending order. Raises Malformed (400) for an
-    unknown sort or a cursor that is not ours, another tenant's or of another list.
+    unknown sort or a cursor that is not ours, another tenant's or of another list. Returns DatabaseJson; the type is
+    open because handlers declare the schema that the JSON follows.
     """
     name = request.sort.removeprefix("-")
     if name not in sorts:
@@ -89,7 +91,7 @@ def page(
     has_more = row[1] > request.limit
     cursor = _encode(request, tx.tenant_id, row[2], row[3]) if has_more else None
     tail = f',"has_more":{"true" if has_more else "false"},"next_cursor":{json.dumps(cursor)}}}'
-    return DatabaseJson(f'{{"data":{row[0]}{tail}')
+    return DatabaseJson(f'{{"data":{row[0]}{tail}', count=row[1])
 
 
 def _beyond(column: ColumnElement[Any], row_id: ColumnElement[Any], after: dict[str, str], *, descending: bool) -> ColumnElement[bool]:

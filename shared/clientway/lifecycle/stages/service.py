@@ -1,0 +1,87 @@
+"""The lifecycle of organizations: by hand, by facts, and by conversion to a client."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from clientway import effects
+from clientway.db import Tx
+from clientway.errors import FieldError, NotFound, Unprocessable
+from clientway.lifecycle.accounts import service as accounts
+from clientway.lifecycle.organizations import existence
+from clientway.lifecycle.stages import queries
+from clientway.lifecycle.stages.queries import Applied
+from clientway.lifecycle.stages.rules import Move, Stage, check_move, settle
+from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, StageChange
+from clientway.paging import Request
+
+
+def change_stage(tx: Tx, organization_id: UUID, change: StageChange) -> OrganizationStage:
+    """Move an organization to another stage by hand and record who moved it and why.
+
+    Raises StageMoveRefused (409) with the stages that would be legal, MoveReasonRequired (422), NotFound (404).
+    """
+    standing = _lock(tx, organization_id)
+    check_move(standing.stage, change.stage, tx.actor.role or "", change.reason)
+    _move(tx, Applied(organization_id, standing.sequence + 1, Move(standing.stage, change.stage, "manual", automatic=False), change.reason))
+    return OrganizationStage(organization_id=organization_id, stage=change.stage, previous_stage=standing.stage, changed_at=tx.now)
+
+
+def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | None = None) -> None:
+    """Bring organizations' stages in line with their facts, after something that stages depend on has changed.
+
+    Moves go forward only, except for the turns that `stages.rules.TURNS` names. One statement when nothing moves, two
+    when something does, whatever the number of organizations.
+    """
+    # What was recorded in this transaction counts: an activity is a fact.
+    effects.flush(tx)
+    moves = [
+        Applied(standing.organization_id, standing.sequence + 1 + step, move, event_key=event_key)
+        for standing in queries.lock_standings(tx, organization_ids)
+        for step, move in enumerate(settle(standing.stage, standing.facts, literal_open_rule=standing.literal_open_rule))
+    ]
+    if moves:
+        _move(tx, *moves)
+
+
+def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:
+    """Make an organization a client: its account opens with the given plan, its stage becomes client.
+
+    Converting a client again changes nothing and answers with the account as it stands. Raises StageMoveRefused (409)
+    from the blacklist, Unprocessable (422) for a start in the future, NotFound (404).
+    """
+    if conversion.client_since is not None and conversion.client_since > tx.now:
+        pointer = FieldError("#/client_since", "in_the_future", "a client since a time to come")
+        raise Unprocessable("client_since lies in the future.", errors=[pointer])
+    standing = _lock(tx, organization_id)
+    if standing.stage is not Stage.CLIENT:
+        check_move(standing.stage, Stage.CLIENT, tx.actor.role or "", conversion.reason)
+        move = Move(standing.stage, Stage.CLIENT, "converted", automatic=False)
+        _move(tx, Applied(organization_id, standing.sequence + 1, move, conversion.reason))
+        accounts.set_plan(tx, organization_id, conversion)
+    return accounts.read_of_organization(tx, organization_id)
+
+
+def list_transitions(tx: Tx, organization_id: UUID, request: Request) -> Any:
+    """A page of an organization's chain of stages. Raises NotFound (404)."""
+    answer = queries.transitions(tx, organization_id, request)
+    if not answer.count:
+        existence.require(tx, organization_id)
+    return answer
+
+
+def _lock(tx: Tx, organization_id: UUID) -> queries.Standing:
+    standings = queries.lock_standings(tx, [organization_id])
+    if not standings:
+        raise NotFound("There is no such organization.")
+    return standings[0]
+
+
+def _move(tx: Tx, *moves: Applied) -> None:
+    queries.apply(tx, moves)
+    for one in moves:
+        title = f"{one.move.from_stage} → {one.move.to_stage}"
+        metadata = {"from": one.move.from_stage, "to": one.move.to_stage, "trigger": one.move.trigger, "automatic": one.move.automatic}
+        effects.record(tx, "stage_changed", title, organization_id=one.organization_id, description=one.reason, metadata=metadata)
+        effects.audit(tx, "organization.stage_changed", "organization", one.organization_id, metadata)
+        effects.publish(tx, "organization.stage_changed", {"organization_id": one.organization_id, **metadata})
