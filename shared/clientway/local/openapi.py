@@ -1,0 +1,102 @@
+"""`make openapi`: the contract, merged from every handler of template.yaml and checked in beside the code.
+
+Powertools' own merge lets one model overwrite another of the same name; here that is an error.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from clientway.http import Api
+from clientway.local.template import read
+
+DOCUMENT = Path(__file__).parents[1] / "operations" / "openapi.json"
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "The request's id."},
+        "code": {"type": "string", "description": "Stable and machine-readable."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+_REFUSALS = {
+    "400": "Malformed: JSON, path or query",
+    "401": "No credential, or none that is valid",
+    "403": "Known, but not allowed",
+    "404": "Absent, or another tenant's",
+    "409": "The state does not allow it; says what would be legal",
+    "422": "The body breaks a rule; every error has a pointer",
+    "429": "Too many requests",
+    "503": "The database is away; see Retry-After",
+}
+_WITH_MATCH = {"412": "Stale If-Match; carries the current ETag", "428": "If-Match is missing"}
+
+
+def build(template: Path) -> str:
+    """The OpenAPI 3.1 document of all functions of a template, as JSON text. Raises ValueError for two models of one name."""
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Clientway",
+            "version": "1",
+            "description": "From raw lead to paying, healthy, returning client. Send `Authorization: Bearer <API key or session>`.",
+        },
+        "security": [{"bearer": []}],
+        "paths": {},
+        "components": {"schemas": {"Problem": _PROBLEM}, "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    }
+    modules = sorted({route.handler.rsplit(".", 1)[0] for route in read(template).routes})
+    for name in modules:
+        app: Api = importlib.import_module(name).app
+        part = json.loads(app.get_openapi_json_schema(title="Clientway", version="1"))
+        for path, operations in part.get("paths", {}).items():
+            for method, operation in operations.items():
+                _complete(operation, method)
+                document["paths"].setdefault(path.replace("<", "{").replace(">", "}"), {})[method] = operation
+        _add_schemas(document["components"]["schemas"], part.get("components", {}).get("schemas", {}), name)
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def _add_schemas(known: dict[str, Any], more: dict[str, Any], module: str) -> None:
+    for name, schema in more.items():
+        if name in ("HTTPValidationError", "ValidationError"):
+            continue
+        if known.setdefault(name, schema) != schema:
+            message = f"two different models are called {name}; the second is in {module}"
+            raise ValueError(message)
+
+
+def _complete(operation: dict[str, Any], method: str) -> None:
+    responses = operation["responses"]
+    refusals = {**_REFUSALS, **(_WITH_MATCH if method in ("patch", "put", "delete") else {})}
+    for status, meaning in refusals.items():
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        responses[status] = {"description": meaning, "content": content}
+    header = {"in": "header", "required": False, "schema": {"type": "string"}}
+    if method == "post":
+        operation.setdefault("parameters", []).append({"name": "Idempotency-Key", "description": "Makes a retry safe for 72 h.", **header})
+    if method in ("patch", "put", "delete"):
+        operation.setdefault("parameters", []).append({"name": "If-Match", "description": "The ETag that was read.", **header})
+
+
+def main() -> None:
+    """Write the document."""
+    DOCUMENT.write_text(build(Path("template.yaml")))
+
+
+if __name__ == "__main__":
+    main()

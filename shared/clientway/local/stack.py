@@ -1,0 +1,149 @@
+"""The whole system on one machine: database, local AWS, workers, pollers, schedules and the HTTP API, started and stopped together."""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from clientway.local import aws, demo, events, mailbox, postgres, server, template
+from clientway.local.authorizer import JwtAuthorizer
+from clientway.local.workers import Pool
+from clientway.migrations.run import migrate
+
+DATABASE = "clientway"
+# What would only be noise on a console; whoever wants it sets the variable.
+_QUIET = {"POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true", "POWERTOOLS_TRACE_DISABLED": "true"}
+
+
+class StackError(RuntimeError):
+    """The stack cannot start; the message is one line for the console."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the running stack is."""
+
+    url: str
+    demo_key_file: Path
+    database_url: str
+    endpoint: str
+    mailbox_file: Path
+    environment: Mapping[str, str]
+
+
+@contextlib.contextmanager
+def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
+    """Run the stack with its state in `root`/.clientway until the context ends; nothing of it is left then.
+
+    Raises StackError when another one runs there or the port is taken, PostgresError when the database does not start.
+    """
+    state = root / ".clientway"
+    state.mkdir(exist_ok=True)
+    sam = template.load(template_file)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_one(state))
+
+        def invoke(handler: str, event: dict[str, Any]) -> Any:  # noqa: ANN401  whatever the handler answers
+            return pool.invoke(handler, event)
+
+        # Bound first: a taken port is found out before anything is started.
+        http = _bind(server.Gateway(sam.routes, invoke, JwtAuthorizer.from_environment()), port)
+        stack.callback(http.server_close)
+
+        admin_url = os.environ.get("DATABASE_URL") or _database(stack, state)
+        job_url = os.environ.get("JOB_DATABASE_URL") or _as_role(admin_url, "clientway_job")
+        migrate(admin_url)
+        key_file = state / "demo-api-key"
+        _write_secret(key_file, demo.seed(admin_url, job_url))
+
+        cloud = aws.start(sam)
+        stack.callback(cloud.stop)
+        url = f"http://127.0.0.1:{http.server_address[1]}"
+        environment = {
+            **_QUIET,
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            **cloud.environment,
+            "DATABASE_URL": os.environ.get("APP_DATABASE_URL") or _as_role(admin_url, "clientway_app"),
+            "JOB_DATABASE_URL": job_url,
+            "ADMIN_DATABASE_URL": admin_url,
+            "PUBLIC_URL": url,
+        }
+        pool = stack.enter_context(Pool(environment, functions=_functions(sam, cloud, environment)))
+
+        mail = mailbox.Mailbox(cloud.region, state / "mailbox.jsonl")
+        clocks = [
+            events.Clock(schedule, invoke, every=events.seconds_override(schedule.function, schedule.expression), region=cloud.region)
+            for schedule in sam.schedules
+        ]
+        pollers = [events.Poller(consumer, cloud, invoke) for consumer in sam.consumers]
+        threads: list[mailbox.Mailbox | events.Poller | events.Clock] = [mail, *pollers, *clocks]
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.stop)
+        threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
+        stack.callback(http.shutdown)
+        yield Stack(url, key_file, admin_url, cloud.endpoint, state / "mailbox.jsonl", environment)
+
+
+@contextlib.contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Hold the state folder. The kernel drops the lock of a killed process, so a stale one stands in nobody's way."""
+    with (state / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(f"Clientway is already running in {state.parent} (process {_holder(lock)}).") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    return lock.read().strip() or "unknown"
+
+
+def _bind(gateway: server.Gateway, port: int) -> ThreadingHTTPServer:
+    try:
+        return server.serve(gateway, port)
+    except OSError as error:
+        raise StackError(f"Port {port} on 127.0.0.1 is not free ({error.strerror}). Choose another with --port or PORT.") from error
+
+
+def _database(stack: contextlib.ExitStack, state: Path) -> str:
+    data = state / "postgres"
+    # Before the start: an interrupted start leaves no server either.
+    stack.callback(postgres.stop, data)
+    return postgres.start(data).url(DATABASE)
+
+
+def _as_role(url: str, role: str) -> str:
+    """Return the URL for another role; a password stays, so on a server of one's own the roles have that of the administrator."""
+    parts = urlsplit(url)
+    credentials, _, place = parts.netloc.rpartition("@")
+    _, colon, password = credentials.partition(":")
+    return urlunsplit(parts._replace(netloc=f"{role}{colon}{password}@{place}"))
+
+
+def _functions(sam: template.Template, cloud: aws.LocalAws, environment: Mapping[str, str]) -> dict[str, tuple[template.Function, dict[str, str]]]:
+    """Map handlers to their functions and the variables of the template that this machine does not set itself."""
+    return {
+        function.handler: (
+            function,
+            {name: value for name, value in sam.environment(function, cloud.known).items() if name not in environment},
+        )
+        for function in sam.functions
+    }
+
+
+def _write_secret(file: Path, text: str) -> None:
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as secret:
+        secret.write(f"{text}\n")
