@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from clientway.local.authorizer import JwtAuthorizer
-from clientway.local.server import MAX_BODY_BYTES, Gateway, Request, Router, answer_from, build_event, serve
+from clientway.local.server import (
+    MAX_BODY_BYTES,
+    Gateway,
+    Request,
+    Router,
+    answer_from,
+    build_event,
+    serve,
+)
 from clientway.local.template import Route
 from clientway.local.workers import FunctionError, TimedOut, WorkerDied
 
@@ -131,11 +140,16 @@ def test_over_the_wire(connection: http.client.HTTPConnection) -> None:
     assert connection.getresponse().read() == b""
 
 
-def test_a_body_over_ten_megabytes_is_refused(connection: http.client.HTTPConnection) -> None:
-    connection.putrequest("POST", "/a")
-    connection.putheader("content-length", str(MAX_BODY_BYTES + 1))
-    connection.endheaders()
+def test_a_body_over_ten_megabytes_is_refused_also_after_it_was_sent(connection: http.client.HTTPConnection) -> None:
+    connection.request("POST", "/a", b" " * (MAX_BODY_BYTES + 1))
     assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize(("length", "status"), [(5, b"100"), (MAX_BODY_BYTES + 1, b"413")])
+def test_a_client_that_asks_first_is_told_at_once(connection: http.client.HTTPConnection, length: int, status: bytes) -> None:
+    with socket.create_connection((connection.host, connection.port), timeout=2) as client:
+        client.sendall(f"POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert client.recv(100).split()[1] == status
 
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from clientway.local.template import Queue, QueueConsumer, Route, Schedule, TemplateError, parse
+from clientway.local.template import (
+    Queue,
+    QueueConsumer,
+    Route,
+    Schedule,
+    TemplateError,
+    parse,
+)
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

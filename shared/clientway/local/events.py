@@ -64,7 +64,8 @@ class Poller(threading.Thread):
         try:
             answer = self._invoke(self._consumer.handler, sqs_event(messages, self._arn, self._region))
         except FunctionError as error:
-            print(f"{self._consumer.function}: {error}", file=sys.stderr)
+            if not self._stopping.is_set():
+                print(f"{self._consumer.function}: {error}", file=sys.stderr)
             return
         done = handled(messages, answer, partial=self._consumer.report_batch_item_failures)
         if done:

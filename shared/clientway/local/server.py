@@ -17,6 +17,7 @@ from clientway.local.template import Route
 from clientway.local.workers import FunctionError, TimedOut, WorkerDied
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+_DRAIN_BYTES = 10 * MAX_BODY_BYTES
 
 Invoke = Callable[[str, dict[str, Any]], Any]
 Authorize = Callable[[str | None], dict[str, str] | None]
@@ -205,6 +206,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  socketserver's signature
+        """Clients that go away in the middle of an answer are no news."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     gateway: Gateway
@@ -236,14 +242,34 @@ class _Handler(BaseHTTPRequestHandler):
             refusal = _message(400, "Bad Request")
         elif int(length) > MAX_BODY_BYTES:
             refusal = _message(413, "Request Entity Too Large")
+            if self.headers.get("expect", "").lower() != "100-continue":
+                self._drain()
         else:
             return None
-        # The body is not read, so nothing that follows on this connection could be understood.
+        # The body is not understood, so neither is what follows it on this connection.
         self.close_connection = True
         return refusal
 
+    def handle_expect_100(self) -> bool:
+        """Refuse a body before the client sends it, or ask for it at once: the answer must not wait in the write buffer."""
+        if refusal := self._refuse_body():
+            self._send(refusal)
+            return False
+        agreed = super().handle_expect_100()
+        self.wfile.flush()
+        return agreed
+
+    def _drain(self) -> None:
+        """Read what a client sends in spite of everything: closing on unread data would reset the connection and lose the answer."""
+        left = min(int(self.headers["content-length"]), _DRAIN_BYTES)
+        while left > 0 and (chunk := self.rfile.read(min(left, 1 << 16))):
+            left -= len(chunk)
+
     def _request(self) -> Request:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        length = int(self.headers.get("content-length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError("The client went away in the middle of its body.")
         target = self.path if self.path.startswith("/") else "/" + self.path.partition("://")[2].partition("/")[2]
         return Request(self.command, target, self.headers.items(), body, self.client_address[0])
 

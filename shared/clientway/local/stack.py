@@ -45,7 +45,7 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
     """
     state = root / ".clientway"
     state.mkdir(exist_ok=True)
-    sam = template.load(template_file)
+    sam = template.read(template_file)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(state))
 

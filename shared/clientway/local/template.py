@@ -95,26 +95,21 @@ class Template:
         return {name: value for name, value in resolved.items() if value is not None}
 
 
-def load(path: Path) -> Template:
+def read(path: Path) -> Template:
     """Read a template file. Raises TemplateError when it is not a template or uses an event type that is not supported."""
     return parse(path.read_text())
 
 
 def parse(text: str) -> Template:
-    """Read the text of a template; see `load`."""
+    """Read the text of a template; see `read`."""
     document = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader that also knows CloudFormation's tags
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         raise TemplateError("The template has no Resources.")
     resources: dict[str, dict[str, Any]] = document["Resources"]
     defaults = document.get("Globals", {}).get("Function", {})
     parameters = {name: str(spec["Default"]) for name, spec in document.get("Parameters", {}).items() if "Default" in spec}
-    default_authorizers = {
-        name: resource.get("Properties", {}).get("Auth", {}).get("DefaultAuthorizer")
-        for name, resource in resources.items()
-        if resource.get("Type") == "AWS::Serverless::HttpApi"
-    }
     functions: list[Function] = []
-    events: list[Route | QueueConsumer | Schedule] = []
+    events: list[Route | QueueConsumer | Schedule | None] = []
     for name, resource in resources.items():
         if resource.get("Type") != "AWS::Serverless::Function":
             continue
@@ -122,10 +117,15 @@ def parse(text: str) -> Template:
         function = _function(name, properties, defaults, parameters)
         functions.append(function)
         for event_name, event in properties.get("Events", {}).items():
-            place = f"{name}.Events.{event_name}"
-            found = _event(place, function, event["Type"], event.get("Properties", {}), parameters, default_authorizers)
-            if found:
-                events.append(found)
+            place, kind, details = f"{name}.Events.{event_name}", event["Type"], event.get("Properties", {})
+            if kind == "HttpApi":
+                events.append(_route(function, details, resources))
+            elif kind == "SQS":
+                events.append(_consumer(place, function, details, parameters))
+            elif kind in {"ScheduleV2", "Schedule"}:
+                events.append(_schedule(place, function, details, parameters))
+            else:
+                raise TemplateError(f"{place}: events of type {kind} do not run locally.")
     return Template(
         functions=tuple(functions),
         routes=tuple(event for event in events if isinstance(event, Route)),
@@ -170,43 +170,38 @@ def _function(name: str, properties: Mapping[str, Any], defaults: Mapping[str, A
     return Function(name, handler, int(timeout or DEFAULT_TIMEOUT_SECONDS), environment)
 
 
-def _event(
-    place: str,
-    function: Function,
-    kind: str,
-    properties: Mapping[str, Any],
-    parameters: Mapping[str, str],
-    default_authorizers: Mapping[str, str | None],
-) -> Route | QueueConsumer | Schedule | None:
-    if kind == "HttpApi":
-        api = properties.get("ApiId", {})
-        default = default_authorizers.get(api.get("Ref", "")) if isinstance(api, dict) else None
-        authorizer = properties.get("Auth", {}).get("Authorizer", default)
-        method = str(properties.get("Method", "ANY")).upper()
-        return Route(
-            function.name,
-            function.handler,
-            "ANY" if method in {"*", "X-AMAZON-APIGATEWAY-ANY-METHOD"} else method,
-            properties.get("Path"),
-            None if authorizer in {None, "NONE"} else str(authorizer),
-        )
-    if kind == "SQS":
-        return QueueConsumer(
-            function.name,
-            function.handler,
-            _logical_id(place, properties.get("Queue")),
-            int(_resolve(properties.get("BatchSize", 10), parameters) or 10),
-            "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
-        )
-    if kind in {"ScheduleV2", "Schedule"}:
-        expression = _resolve(properties.get("ScheduleExpression", properties.get("Schedule")), parameters)
-        if not expression:
-            raise TemplateError(f"{place} has no schedule expression.")
-        if properties.get("State") == "DISABLED" or properties.get("Enabled") is False:
-            return None
-        timezone = _resolve(properties.get("ScheduleExpressionTimezone", "UTC"), parameters) or "UTC"
-        return Schedule(function.name, function.handler, expression, timezone, _resolve(properties.get("Input"), parameters))
-    raise TemplateError(f"{place}: events of type {kind} do not run locally.")
+def _route(function: Function, details: Mapping[str, Any], resources: Mapping[str, Any]) -> Route:
+    api = details.get("ApiId", {})
+    api_properties = resources.get(api.get("Ref", ""), {}).get("Properties", {}) if isinstance(api, dict) else {}
+    authorizer = details.get("Auth", {}).get("Authorizer", api_properties.get("Auth", {}).get("DefaultAuthorizer"))
+    method = str(details.get("Method", "ANY")).upper()
+    return Route(
+        function.name,
+        function.handler,
+        "ANY" if method in {"*", "X-AMAZON-APIGATEWAY-ANY-METHOD"} else method,
+        details.get("Path"),
+        None if authorizer in {None, "NONE"} else str(authorizer),
+    )
+
+
+def _consumer(place: str, function: Function, details: Mapping[str, Any], parameters: Mapping[str, str]) -> QueueConsumer:
+    return QueueConsumer(
+        function.name,
+        function.handler,
+        _logical_id(place, details.get("Queue")),
+        int(_resolve(details.get("BatchSize", 10), parameters) or 10),
+        "ReportBatchItemFailures" in details.get("FunctionResponseTypes", []),
+    )
+
+
+def _schedule(place: str, function: Function, details: Mapping[str, Any], parameters: Mapping[str, str]) -> Schedule | None:
+    expression = _resolve(details.get("ScheduleExpression", details.get("Schedule")), parameters)
+    if not expression:
+        raise TemplateError(f"{place} has no schedule expression.")
+    if details.get("State") == "DISABLED" or details.get("Enabled") is False:
+        return None
+    timezone = _resolve(details.get("ScheduleExpressionTimezone", "UTC"), parameters) or "UTC"
+    return Schedule(function.name, function.handler, expression, timezone, _resolve(details.get("Input"), parameters))
 
 
 def _queues(resources: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, str]) -> Iterator[Queue]:

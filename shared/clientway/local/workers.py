@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Self
 
 from clientway.local.template import Function
 
@@ -92,7 +92,7 @@ class Pool:
         for worker in self._workers:
             self._idle.put(worker)
 
-    def __enter__(self) -> "Pool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
