@@ -80,7 +80,8 @@ class Dev:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start it, its output going to the file `output`."""
         environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PORT"}}
-        environment |= {"PYTHONPATH": str(self.folder), "CLIENTWAY_WORKERS": "2", "CLIENTWAY_SCHEDULE_SECONDS": "Tick=0.2"}
+        path = f"{self.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        environment |= {"PYTHONPATH": path, "CLIENTWAY_WORKERS": "2", "CLIENTWAY_SCHEDULE_SECONDS": "Tick=0.2"}
         with (self.folder / "output").open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-c", DRIVER, "dev", *(arguments or ["--port", "0"])], cwd=self.folder, env=environment, stdout=output, stderr=output
