@@ -1,0 +1,83 @@
+"""The environment, parsed once into a typed object. A setting that is missing or wrong fails in one clear line."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+# Each is well below the next, so that the innermost gives up first and its caller still has time to say so.
+TIMEOUTS = {"lock": 2.0, "statement": 5.0, "provider": 8.0, "handler": 25.0, "api": 29.0}
+"""Seconds; lock and statement stand on the database roles (migrations/run.py), handler in template.yaml."""
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_SHORTEST_KEY = 32
+
+
+class ConfigurationError(RuntimeError):
+    """The environment lacks something or holds nonsense; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between one installation and another."""
+
+    database_url: str
+    job_database_url: str
+    database_ca_file: str | None
+    database_iam: bool
+    database_pool_size: int
+    signing_key: bytes
+    identity_key: bytes
+    public_url: str
+    mail_from: str
+    import_bucket: str
+    mail_queue_url: str
+    import_queue_url: str
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises ConfigurationError."""
+    database_url = _required("DATABASE_URL")
+    job_database_url = os.environ.get("JOB_DATABASE_URL") or database_url
+    ca_file = os.environ.get("DATABASE_CA_FILE") or None
+    for name, url in (("DATABASE_URL", database_url), ("JOB_DATABASE_URL", job_database_url)):
+        host = urlsplit(url).hostname
+        if not host:
+            raise ConfigurationError(f"{name} is not a PostgreSQL URL with a host")
+        # pg8000 would fall back to an unverified or plain connection without a word.
+        if host not in _LOOPBACK and ca_file is None:
+            raise ConfigurationError(f"{name} names the remote host {host}: set DATABASE_CA_FILE to verify its certificate")
+    return Settings(
+        database_url=database_url,
+        job_database_url=job_database_url,
+        database_ca_file=ca_file,
+        database_iam=os.environ.get("DATABASE_IAM", "") == "true",
+        database_pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "1")),
+        signing_key=_key("CLIENTWAY_SIGNING_KEY"),
+        identity_key=_key("CLIENTWAY_IDENTITY_KEY"),
+        public_url=os.environ.get("PUBLIC_URL", "http://127.0.0.1:3000").rstrip("/"),
+        mail_from=os.environ.get("MAIL_FROM", "Clientway <hello@clientway.example>"),
+        import_bucket=os.environ.get("IMPORT_BUCKET", ""),
+        mail_queue_url=os.environ.get("MAIL_QUEUE_URL", ""),
+        import_queue_url=os.environ.get("IMPORT_QUEUE_URL", ""),
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a database URL stays on this machine."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError(f"{name} is not set")
+    return value
+
+
+def _key(name: str) -> bytes:
+    value = _required(name).encode()
+    if len(value) < _SHORTEST_KEY:
+        raise ConfigurationError(f"{name} needs at least {_SHORTEST_KEY} bytes")
+    return value

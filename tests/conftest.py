@@ -1,0 +1,102 @@
+"""One PostgreSQL for the run, a template database migrated once, and a clone of it for each worker."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from clientway.config import settings
+from clientway.local import postgres
+from clientway.migrations.run import migrate
+
+pytest_plugins = ["tests.fixtures"]
+
+TEMPLATE = "clientway_template"
+ENVIRONMENT = {
+    "CLIENTWAY_SIGNING_KEY": "test-signing-key-test-signing-key-0",
+    "CLIENTWAY_IDENTITY_KEY": "test-identity-key-test-identity-key",
+    "PUBLIC_URL": "http://127.0.0.1:3000",
+    "POWERTOOLS_SERVICE_NAME": "clientway",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "IMPORT_BUCKET": "imports-test",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller makes the folder of the run's server, so that it can remove it when all workers are done."""
+    if not hasattr(config, "workerinput"):
+        # Outside the checkout: as root the server runs as nobody, who may not be able to enter it.
+        folder = Path(tempfile.mkdtemp(prefix="clientway-tests-"))
+        folder.chmod(0o755)
+        os.environ["CLIENTWAY_TEST_FOLDER"] = str(folder)
+    os.environ.update(ENVIRONMENT)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server of the run."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ["CLIENTWAY_TEST_FOLDER"])
+        if (folder / "data").exists():
+            postgres.stop(folder / "data")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> postgres.Server:
+    """The run's server, started by whichever worker comes first."""
+    folder = Path(os.environ["CLIENTWAY_TEST_FOLDER"])
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        running = postgres.start(folder / "data", durable=False)
+        done = folder / "migrated"
+        if not done.exists():
+            migrate(running.url(TEMPLATE))
+            done.touch()
+    return running
+
+
+@pytest.fixture(scope="session")
+def database(server: postgres.Server) -> str:
+    """The name of this worker's own copy of the migrated database."""
+    name = f"clientway_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    maintenance = create_engine(_driver(server.url("postgres")), isolation_level="AUTOCOMMIT")
+    folder = Path(os.environ["CLIENTWAY_TEST_FOLDER"])
+    with (folder / "lock").open("w") as lock, maintenance.connect() as connection:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.exec_driver_sql(f"create database {name} template {TEMPLATE}")
+    maintenance.dispose()
+    return name
+
+
+@pytest.fixture(scope="session")
+def admin_url(server: postgres.Server, database: str) -> str:
+    """The superuser's URL of this worker's database."""
+    return server.url(database)
+
+
+@pytest.fixture(scope="session")
+def job_url(server: postgres.Server, database: str) -> str:
+    """The job role's URL."""
+    return server.url(database, "clientway_job")
+
+
+@pytest.fixture(scope="session")
+def database_url(server: postgres.Server, database: str, admin_url: str, job_url: str) -> Iterator[str]:
+    """The application role's URL; the environment is set so that `settings()` works."""
+    url = server.url(database, "clientway_app")
+    os.environ.update({"DATABASE_URL": url, "JOB_DATABASE_URL": job_url, "ADMIN_DATABASE_URL": admin_url, "DATABASE_POOL_SIZE": "4"})
+    settings.cache_clear()
+    yield url
+    settings.cache_clear()
+
+
+def _driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+pg8000://", 1)

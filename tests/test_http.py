@@ -1,0 +1,30 @@
+"""The edge, through a real handler."""
+
+
+def test_it_is_up(invoke):
+    answer = invoke("operations/healthz", token=None)
+
+    assert (answer.status, answer.json["status"]) == (200, "ok")
+
+
+def test_no_credential_is_401(invoke):
+    answer = invoke("lifecycle/organization_transitions", token=None)
+
+    assert (answer.status, answer.json["code"]) == (401, "unauthorized")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unknown_credential_is_401(invoke):
+    from clientway import tokens
+
+    assert invoke("lifecycle/organization_transitions", token=tokens.new("key")).status == 401
+
+
+def test_an_unknown_organization_is_404(invoke):
+    assert invoke("lifecycle/organization_transitions").status == 404
+
+
+def test_an_unknown_query_parameter_is_400(invoke):
+    answer = invoke("lifecycle/organization_transitions", query={"colour": "red"})
+
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/query/colour")
