@@ -1,0 +1,150 @@
+"""The pipelined connection: flights, errors, and what a lost connection looks like."""
+
+import gc
+import re
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from clientway import access, db, effects, tokens
+from clientway.config import settings
+from clientway.errors import Forbidden, Unauthorized
+from tests.proxy import Proxy
+
+# At the beginning of a statement: behind a message's header or a semicolon. (`update … set` is another thing.)
+PINNING = re.compile(rb"(?:[\x00;]\s*)(?:set|reset|discard|listen|declare|prepare|load)\s|pg_advisory_lock|nextval|(?<!perform )set_config", re.IGNORECASE)
+
+
+@pytest.fixture
+def proxy(database_url, monkeypatch):
+    """The database behind a proxy; the module's engines are made anew for it."""
+    parts = urlsplit(database_url)
+    counting = Proxy((parts.hostname, parts.port))
+    port = counting.start()
+    for name in ("DATABASE_URL", "JOB_DATABASE_URL"):
+        monkeypatch.setenv(name, database_url.replace(f":{parts.port}/", f":{port}/"))
+    db._engine("app").dispose()
+    settings.cache_clear()
+    db._engine.cache_clear()
+    yield counting
+    db._engine("app").dispose()
+    settings.cache_clear()
+    db._engine.cache_clear()
+    counting.stop()
+    gc.collect()
+
+
+def enter(tenant, roles=access.ADMINS):
+    return db.begin(db.Credential(tokens.digest(tenant.admin), roles))
+
+
+def warm(tenant):
+    tx = enter(tenant)
+    tx.execute(text("select 1"))
+    db.commit(tx)
+
+
+def test_a_transaction_of_one_statement_takes_two_flights(proxy, tenant):
+    warm(tenant)
+    proxy.reset()
+
+    tx = enter(tenant)
+    assert tx.execute(text("select cast(:n as int)"), {"n": 1}).scalar() == 1
+    assert tx.tenant_id == tenant.id
+    db.commit(tx)
+
+    assert proxy.flights == 2
+
+
+def test_three_statements_take_four_flights(proxy, tenant):
+    warm(tenant)
+    proxy.reset()
+
+    tx = enter(tenant)
+    for n in range(3):
+        tx.execute(text("select cast(:n as int)"), {"n": n})
+    db.commit(tx)
+
+    assert proxy.flights == 4
+
+
+def test_nothing_on_the_wire_would_pin_a_proxied_connection(proxy, tenant):
+    tx = enter(tenant)
+    effects.audit(tx, "test", "test", None)
+    effects.flush(tx)
+    db.commit(tx)
+
+    assert PINNING.findall(b"".join(proxy.sent)) == []
+
+
+def test_an_unused_transaction_sends_nothing(proxy, tenant):
+    warm(tenant)
+    proxy.reset()
+
+    db.rollback(enter(tenant))
+
+    assert proxy.flights == 0
+
+
+def test_a_wrong_role_is_told_apart_from_a_wrong_credential(tenant):
+    for roles, token, refusal in ((("portal",), tenant.admin, Forbidden), (access.ADMINS, tokens.new("key"), Unauthorized)):
+        tx = db.begin(db.Credential(tokens.digest(token), roles))
+        with pytest.raises(refusal):
+            tx.execute(text("select cast(:n as int)"), {"n": 1})
+        db.rollback(tx)
+
+
+def test_a_connection_goes_on_after_an_error(tenant):
+    for _ in range(3):
+        tx = enter(tenant)
+        with pytest.raises(Exception, match="division by zero"):
+            tx.execute(text("select 1 / cast(:n as int)"), {"n": 0})
+        db.rollback(tx)
+        warm(tenant)
+
+
+def test_values_come_back_as_they_went(tx):
+    given = {"u": uuid4(), "t": datetime(2026, 3, 1, 12, 30, 1, 5, UTC), "j": '{"a": [1, null]}', "x": None, "s": "naïve ✓ 'quoted' %s :x"}
+    row = tx.execute(
+        text("select cast(:u as uuid), cast(:t as timestamptz), cast(:j as jsonb), cast(:x as text), cast(:s as text), array['a', 'b']"), given
+    ).one()
+
+    assert tuple(row) == (given["u"], given["t"], {"a": [1, None]}, None, given["s"], ["a", "b"])
+
+
+def test_a_terminated_backend_is_unavailable_and_the_next_transaction_works(tenant, admin_engine):
+    tx = enter(tenant)
+    pid = tx.execute(text("select pg_backend_pid()")).scalar()
+    with admin_engine.connect() as admin:
+        admin.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+    with pytest.raises(db.Unavailable):
+        tx.execute(text("select cast(:n as int)"), {"n": 1})
+    db.rollback(tx)
+
+    warm(tenant)
+
+
+def test_a_lost_answer_to_commit_is_unknown(proxy, tenant, admin_engine):
+    proxy.cut_after = lambda data: b"commit" in data
+    tx = enter(tenant)
+    effects.audit(tx, "unknown outcome", "test", None)
+    effects.flush(tx)
+
+    with pytest.raises(db.CommitUnknown) as unknown:
+        db.commit(tx)
+
+    assert unknown.value.sent_commit
+    with admin_engine.connect() as admin:
+        count = text("select count(*) from audit_log where tenant_id = :t")
+        assert admin.execute(count, {"t": tenant.id}).scalar() == 1
+
+
+def test_a_stale_connection_is_retried_once_by_the_edge(tenant, admin_engine, invoke):
+    invoke("operations/healthz", token=None)
+    with admin_engine.connect() as admin:
+        admin.execute(text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'clientway-app' and datname = current_database()"))
+
+    assert invoke("operations/healthz", token=None).status == 200
