@@ -25,14 +25,20 @@ from clientway.local.server import (
     serve,
 )
 from clientway.local.template import Route
-from clientway.local.workers import FunctionError, TimedOut, WorkerDied
+from clientway.local.workers import FunctionError, TimedOutError, WorkerDiedError
 
 
 def route(path: str, method: str = "GET", authorizer: str | None = None) -> Route:
     return Route("Function", f"handler of {method} {path}", method, path, authorizer)
 
 
-ROUTES = [route("/{proxy+}", "ANY"), route("/api/{kind}"), route("/api/people"), route("/api/{kind}/{id}", "ANY"), route("/api/people/{id}", "POST")]
+ROUTES = [
+    route("/{proxy+}", "ANY"),
+    route("/api/{kind}"),
+    route("/api/people"),
+    route("/api/{kind}/{id}", "ANY"),
+    route("/api/people/{id}", "POST"),
+]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +102,8 @@ def test_answers_carry_cookies_and_bytes() -> None:
     ("outcome", "status"),
     [
         (FunctionError("ValueError", "no"), 500),
-        (WorkerDied(), 502),
-        (TimedOut(1), 503),
+        (WorkerDiedError(), 502),
+        (TimedOutError(1), 503),
         ({"statusCode": "x"}, 500),
         ({"statusCode": 200, "headers": {"a": "b\r\nc: d"}}, 500),
         ({"statusCode": 200, "body": "%", "isBase64Encoded": True}, 500),
@@ -168,7 +174,7 @@ def authorize() -> Iterator[JwtAuthorizer]:
             self.end_headers()
             self.wfile.write(json.dumps({"keys": [published]}).encode())
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Keys)
@@ -181,7 +187,15 @@ def authorize() -> Iterator[JwtAuthorizer]:
 
 
 def token(key: Any = KEY, algorithm: str = "RS256", **changes: Any) -> str:
-    claims = {"iss": ISSUER, "aud": "app", "sub": "u1", "exp": datetime.now(UTC) + timedelta(minutes=5), "groups": ["a", "b"], "ok": True, **changes}
+    claims = {
+        "iss": ISSUER,
+        "aud": "app",
+        "sub": "u1",
+        "exp": datetime.now(UTC) + timedelta(minutes=5),
+        "groups": ["a", "b"],
+        "ok": True,
+        **changes,
+    }
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm, headers={"kid": "k1"})
 
 
@@ -194,7 +208,15 @@ def test_a_good_token_passes_its_claims_on_as_text(authorize: JwtAuthorizer) -> 
 
 def test_bad_tokens_are_refused(authorize: JwtAuthorizer) -> None:
     past = datetime.now(UTC) - timedelta(minutes=5)
-    bad = [token(OTHER_KEY), token(aud="other"), token(iss="https://other"), token(exp=past), token(exp=None), token("k" * 32, "HS256"), "rubbish"]
+    bad = [
+        token(OTHER_KEY),
+        token(aud="other"),
+        token(iss="https://other"),
+        token(exp=past),
+        token(exp=None),
+        token("k" * 32, "HS256"),
+        "rubbish",
+    ]
     for wrong in bad:
         assert authorize(f"Bearer {wrong}") is None
     assert authorize(None) is None

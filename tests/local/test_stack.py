@@ -61,7 +61,13 @@ DRIVER = """
 import sys, types
 import clientway.local, clientway.migrations
 demo, run = types.ModuleType("clientway.local.demo"), types.ModuleType("clientway.migrations.run")
-demo.seed = lambda admin_url, job_url: "demo-key"
+
+def seed(admin_url, job_url):
+    from clientway.config import settings
+    assert settings().job_database_url == job_url and len(settings().signing_key) >= 32
+    return "demo-key"
+
+demo.seed = seed
 run.migrate = lambda admin_url: None
 clientway.local.demo = sys.modules["clientway.local.demo"] = demo
 clientway.migrations.run = sys.modules["clientway.migrations.run"] = run
@@ -79,12 +85,20 @@ class Dev:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start it, its output going to the file `output`."""
-        environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PORT"}}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DATABASE_URL", "PORT", "CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY"}
+        }
         path = f"{self.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         environment |= {"PYTHONPATH": path, "CLIENTWAY_WORKERS": "2", "CLIENTWAY_SCHEDULE_SECONDS": "Tick=0.2"}
         with (self.folder / "output").open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", DRIVER, "dev", *(arguments or ["--port", "0"])], cwd=self.folder, env=environment, stdout=output, stderr=output
+                [sys.executable, "-c", DRIVER, "dev", *(arguments or ["--port", "0"])],
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
             )
         self.processes.append(process)
         return process
@@ -152,7 +166,8 @@ def test_it_serves_consumes_ticks_and_mails_and_leaves_nothing(dev: Dev) -> None
 
     key = dev.folder / ".clientway" / "demo-api-key"
     assert key.read_text() == "demo-key\n"
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    secrets = [key, key.with_name("clientway-signing-key"), key.with_name("clientway-identity-key")]
+    assert {stat.S_IMODE(secret.stat().st_mode) for secret in secrets} == {0o600}
 
     output = dev.output()
     second = dev.start()

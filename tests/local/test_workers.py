@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clientway.local.template import Function
-from clientway.local.workers import FunctionError, Pool, TimedOut, WorkerDied
+from clientway.local.workers import FunctionError, Pool, TimedOutError, WorkerDiedError
 
 HANDLERS = """
 import os, time
@@ -84,9 +84,9 @@ def test_errors_of_handlers_are_reported_and_leave_the_worker(pool: Pool) -> Non
 
 def test_dead_and_slow_workers_are_replaced(pool: Pool) -> None:
     for _ in range(3):
-        with pytest.raises(WorkerDied):
+        with pytest.raises(WorkerDiedError):
             pool.invoke("sample_handlers.die", {})
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOutError):
         pool.invoke("sample_handlers.slow", {"seconds": 30})
     idle = pool.invoke("sample_handlers.echo", {})["pid"]
     os.kill(idle, signal.SIGKILL)
@@ -101,7 +101,7 @@ def test_closing_ends_running_invocations(environment: dict[str, str]) -> None:
     def call() -> None:
         try:
             pool.invoke("sample_handlers.slow", {"seconds": 20})
-        except WorkerDied as error:
+        except WorkerDiedError as error:
             failures.append(error)
 
     thread = threading.Thread(target=call)
@@ -110,7 +110,7 @@ def test_closing_ends_running_invocations(environment: dict[str, str]) -> None:
     pool.close()
     thread.join(5)
     assert len(failures) == 1
-    with pytest.raises(WorkerDied):
+    with pytest.raises(WorkerDiedError):
         pool.invoke("sample_handlers.echo", {})
 
 

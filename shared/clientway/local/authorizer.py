@@ -17,6 +17,7 @@ class JwtAuthorizer:
     """Verifies tokens of one issuer for one audience; without an issuer every token is refused."""
 
     def __init__(self, issuer: str, audience: str, jwks_url: str = "") -> None:
+        """Without `jwks_url`, the issuer's discovery document is asked for it at the first token."""
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
@@ -35,7 +36,9 @@ class JwtAuthorizer:
             return None
         try:
             key = self._client().get_signing_key_from_jwt(token)
-            claims = jwt.decode(token, key, algorithms=_ALGORITHMS, issuer=self._issuer, options={"require": ["exp", "iss"], "verify_aud": False})
+            claims = jwt.decode(
+                token, key, algorithms=_ALGORITHMS, issuer=self._issuer, options={"require": ["exp", "iss"], "verify_aud": False}
+            )
         except (jwt.PyJWTError, OSError, ValueError):
             return None
         # Access tokens of Cognito have no `aud`; the gateway then compares `client_id`.
@@ -57,7 +60,7 @@ class JwtAuthorizer:
             return str(json.load(response)["jwks_uri"])
 
 
-def _as_text(value: Any) -> str:  # noqa: ANN401  any JSON value
+def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -35,7 +35,7 @@ class LocalAws:
     environment: dict[str, str] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:  # noqa: ANN401  boto3's clients are made at run time and have no static type
+    def client(self, service: str) -> Any:
         """Return a boto3 client of the stand-in, whatever credentials and profiles this machine has."""
         return boto3.session.Session().client(
             service,

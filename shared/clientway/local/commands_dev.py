@@ -1,5 +1,6 @@
 """`clientway dev`: the whole system on this machine until Ctrl-C."""
 
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -23,6 +24,9 @@ def dev(
 ) -> None:
     """Run the whole system on this machine: API, database, queues, schedules and mail. Ctrl-C ends it."""
     console = Console(stderr=True, highlight=False)
+    log = logging.getLogger("clientway.local")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:

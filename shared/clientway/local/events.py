@@ -1,9 +1,9 @@
 """What starts functions besides HTTP: queue pollers with Lambda's partial batch semantics, and schedules."""
 
 import json
+import logging
 import os
 import re
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clientway.local.aws import ACCOUNT, LocalAws
 from clientway.local.template import QueueConsumer, Schedule
 from clientway.local.workers import FunctionError
+
+logger = logging.getLogger(__name__)
 
 SQS_BATCH_LIMIT = 10
 POLL_SECONDS = 10
@@ -30,6 +32,7 @@ class Poller(threading.Thread):
     """Feeds one function from one queue, batch after batch."""
 
     def __init__(self, consumer: QueueConsumer, aws: LocalAws, invoke: Invoke, *, wait_seconds: int = POLL_SECONDS) -> None:
+        """Prepare; `start` begins to poll. An empty queue is waited on for `wait_seconds` a call."""
         super().__init__(daemon=True, name=f"queue {consumer.queue}")
         self._consumer = consumer
         self._url = aws.known[consumer.queue]
@@ -47,7 +50,7 @@ class Poller(threading.Thread):
                 self.poll()
             except (BotoCoreError, ClientError) as error:
                 if not self._stopping.wait(1):
-                    print(f"{self.name}: {error}", file=sys.stderr)
+                    logger.warning("%s: %s", self.name, error)
 
     def poll(self) -> None:
         """Receive at most one batch, invoke the function and delete what it has dealt with."""
@@ -65,7 +68,7 @@ class Poller(threading.Thread):
             answer = self._invoke(self._consumer.handler, sqs_event(messages, self._arn, self._region))
         except FunctionError as error:
             if not self._stopping.is_set():
-                print(f"{self._consumer.function}: {error}", file=sys.stderr)
+                logger.warning("%s: %s", self._consumer.function, error)
             return
         done = handled(messages, answer, partial=self._consumer.report_batch_item_failures)
         if done:
@@ -130,6 +133,7 @@ class Clock(threading.Thread):
     """Runs one function on its schedule, never twice at once; a run that takes too long delays the next."""
 
     def __init__(self, schedule: Schedule, invoke: Invoke, *, every: float | None = None, region: str = "local") -> None:
+        """Prepare; `start` begins to count. `every`, in seconds, replaces what the schedule says."""
         super().__init__(daemon=True, name=f"schedule {schedule.function}")
         self._schedule = schedule
         self._invoke = invoke
@@ -148,7 +152,7 @@ class Clock(threading.Thread):
                 self._invoke(self._schedule.handler, self.event(due))
             except FunctionError as error:
                 if not self._stopping.is_set():
-                    print(f"{self._schedule.function}: {error}", file=sys.stderr)
+                    logger.warning("%s: %s", self._schedule.function, error)
 
     def event(self, due: datetime) -> dict[str, Any]:
         """Build what EventBridge Scheduler sends: the schedule's Input, or its standard event."""
@@ -175,7 +179,7 @@ class Clock(threading.Thread):
 def seconds_override(function: str, expression: str) -> float | None:
     """Return how often to run a schedule instead of what it says, or None to obey it.
 
-    CLIENTWAY_SCHEDULE_SECONDS is a number for all schedules, or `Function=seconds` pairs with commas between ("RelayOutbox=0.5,Reminders=3").
+    CLIENTWAY_SCHEDULE_SECONDS is a number for all schedules, or pairs with commas between: "RelayOutbox=0.5,Reminders=3".
     Without it, what runs every minute in the cloud runs every two seconds here.
     """
     setting = os.environ.get("CLIENTWAY_SCHEDULE_SECONDS", "")
@@ -187,7 +191,9 @@ def seconds_override(function: str, expression: str) -> float | None:
 
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
-_MONTHS = {name: number for number, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)}
+_MONTHS = {
+    name: number for number, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)
+}
 _WEEKDAYS = {name: number for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], 1)}
 _HORIZON_DAYS = 366 * 8  # beyond the longest gap of a 29 February
 

@@ -2,8 +2,8 @@
 
 import html
 import json
+import logging
 import re
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +14,8 @@ from typing import Any
 from moto.ses.models import RawMessage, ses_backends
 
 from clientway.local.aws import ACCOUNT
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 
@@ -32,11 +34,12 @@ class Mailbox(threading.Thread):
     """Watches moto's list of sent messages, which is in this process, and hands each new one on."""
 
     def __init__(self, region: str, file: Path, show: Callable[[Mail], None] | None = None) -> None:
+        """Prepare; `start` begins to watch. Messages sent before are not shown."""
         super().__init__(daemon=True, name="mailbox")
         self._sent = ses_backends[ACCOUNT][region].sent_messages
         self._seen = len(self._sent)
         self._file = file
-        self._show = show or print_mail
+        self._show = show or log_mail
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -58,7 +61,7 @@ class Mailbox(threading.Thread):
         self._stopping.set()
 
 
-def read(message: Any) -> Mail:  # noqa: ANN401  moto's message classes share no base with fields
+def read(message: Any) -> Mail:
     """Read one of moto's stored messages, raw or simple."""
     if isinstance(message, RawMessage):
         parsed = message_from_string(message.raw_data, policy=policy.default)
@@ -66,17 +69,19 @@ def read(message: Any) -> Mail:  # noqa: ANN401  moto's message classes share no
         content = part.get_content() if part else ""
         text = _without_tags(content) if part and part.get_content_subtype() == "html" else content
         # moto lists an address once for the envelope and once for the header.
-        return Mail(message.source or str(parsed["from"]), list(dict.fromkeys(message.destinations)), str(parsed["subject"] or ""), text.strip())
+        return Mail(
+            message.source or str(parsed["from"]), list(dict.fromkeys(message.destinations)), str(parsed["subject"] or ""), text.strip()
+        )
     recipients = [address for addresses in message.destinations.values() for address in addresses]
     body = str(message.body)
     text = _without_tags(body) if re.search(r"<\w+[^>]*>.*</\w+>", body, re.DOTALL) else body
     return Mail(message.source, recipients, message.subject, text.strip())
 
 
-def print_mail(mail: Mail) -> None:
+def log_mail(mail: Mail) -> None:
     """Print a message on the console, set off from the log by bars."""
     lines = [f"To: {', '.join(mail.recipients)}", f"Subject: {mail.subject}", "", *mail.text.splitlines()]
-    print("✉ mail\n" + "\n".join(f"  │ {line}" for line in lines), file=sys.stderr, flush=True)
+    logger.info("✉ mail\n%s", "\n".join(f"  │ {line}" for line in lines))
 
 
 def _without_tags(markup: str) -> str:

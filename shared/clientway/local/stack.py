@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from clientway.migrations.run import migrate
 DATABASE = "clientway"
 # What would only be noise on a console; whoever wants it sets the variable.
 _QUIET = {"POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true", "POWERTOOLS_TRACE_DISABLED": "true"}
+# Keys that the functions get from Secrets Manager in the cloud.
+_KEYS = ("CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY")
 
 
 class StackError(RuntimeError):
@@ -49,31 +52,33 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_one(state))
 
-        def invoke(handler: str, event: dict[str, Any]) -> Any:  # noqa: ANN401  whatever the handler answers
+        def invoke(handler: str, event: dict[str, Any]) -> Any:
             return pool.invoke(handler, event)
 
         # Bound first: a taken port is found out before anything is started.
         http = _bind(server.Gateway(sam.routes, invoke, JwtAuthorizer.from_environment()), port)
         stack.callback(http.server_close)
 
+        url = f"http://127.0.0.1:{http.server_address[1]}"
         admin_url = os.environ.get("DATABASE_URL") or _database(stack, state)
         job_url = os.environ.get("JOB_DATABASE_URL") or _as_role(admin_url, "clientway_job")
+        settings = {
+            "DATABASE_URL": os.environ.get("APP_DATABASE_URL") or _as_role(admin_url, "clientway_app"),
+            "JOB_DATABASE_URL": job_url,
+            "ADMIN_DATABASE_URL": admin_url,
+            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or url,
+            **{name: os.environ.get(name) or _kept_secret(state / name.lower().replace("_", "-")) for name in _KEYS},
+        }
         migrate(admin_url)
+        # The demo tenant is made by the services themselves, in this process: they read their settings where a function would.
+        stack.enter_context(_environment(settings))
         key_file = state / "demo-api-key"
         _write_secret(key_file, demo.seed(admin_url, job_url))
 
         cloud = aws.start(sam)
         stack.callback(cloud.stop)
-        url = f"http://127.0.0.1:{http.server_address[1]}"
-        environment = {
-            **_QUIET,
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            **cloud.environment,
-            "DATABASE_URL": os.environ.get("APP_DATABASE_URL") or _as_role(admin_url, "clientway_app"),
-            "JOB_DATABASE_URL": job_url,
-            "ADMIN_DATABASE_URL": admin_url,
-            "PUBLIC_URL": url,
-        }
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = {**_QUIET, **own, **cloud.environment, **settings}
         pool = stack.enter_context(Pool(environment, functions=_functions(sam, cloud, environment)))
 
         mail = mailbox.Mailbox(cloud.region, state / "mailbox.jsonl")
@@ -132,7 +137,9 @@ def _as_role(url: str, role: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{role}{colon}{password}@{place}"))
 
 
-def _functions(sam: template.Template, cloud: aws.LocalAws, environment: Mapping[str, str]) -> dict[str, tuple[template.Function, dict[str, str]]]:
+def _functions(
+    sam: template.Template, cloud: aws.LocalAws, environment: Mapping[str, str]
+) -> dict[str, tuple[template.Function, dict[str, str]]]:
     """Map handlers to their functions and the variables of the template that this machine does not set itself."""
     return {
         function.handler: (
@@ -141,6 +148,26 @@ def _functions(sam: template.Template, cloud: aws.LocalAws, environment: Mapping
         )
         for function in sam.functions
     }
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _kept_secret(file: Path) -> str:
+    """Return this folder's own random key: made once, or sessions and identities would not outlive a restart."""
+    if not file.exists():
+        fresh = file.with_suffix(".new")
+        _write_secret(fresh, secrets.token_urlsafe(48))
+        fresh.rename(file)
+    return file.read_text().strip()
 
 
 def _write_secret(file: Path, text: str) -> None:

@@ -226,7 +226,7 @@ def _logical_id(place: str, value: object) -> str:
     raise TemplateError(f"{place}: expected !GetAtt <queue>.Arn, found {value!r}.")
 
 
-def _resolve(value: Any, values: Mapping[str, str]) -> str | None:  # noqa: ANN401  whatever YAML holds
+def _resolve(value: Any, values: Mapping[str, str]) -> str | None:  # noqa: PLR0911  one line for each form
     """Return the text of a scalar, or of a Ref, GetAtt, Sub or Join of known names; None when something in it is unknown."""
     match value:
         case None:

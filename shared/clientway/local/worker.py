@@ -20,6 +20,7 @@ class LambdaContext:
     """The context object of the Lambda runtime, as far as handlers and Powertools read it."""
 
     def __init__(self, function: str, timeout: float) -> None:
+        """Begin an invocation that may take `timeout` seconds."""
         self.function_name = function
         self.function_version = "$LATEST"
         self.invoked_function_arn = f"arn:aws:lambda:local:123456789012:function:{function}"

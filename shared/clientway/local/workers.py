@@ -24,21 +24,24 @@ class FunctionError(Exception):
     """A handler raised; Lambda calls this an unhandled function error."""
 
     def __init__(self, kind: str, message: str) -> None:
+        """`kind` is the name of the exception's class."""
         super().__init__(f"{kind}: {message}")
         self.kind = kind
 
 
-class WorkerDied(FunctionError):
+class WorkerDiedError(FunctionError):
     """The process ended in the middle of an invocation, which Lambda reports as Runtime.ExitError."""
 
     def __init__(self) -> None:
+        """Say so in Lambda's words."""
         super().__init__("Runtime.ExitError", "The worker ended before it answered.")
 
 
-class TimedOut(FunctionError):
+class TimedOutError(FunctionError):
     """The invocation took longer than the function's Timeout; its process has been ended."""
 
     def __init__(self, seconds: float) -> None:
+        """Say so in Lambda's words."""
         super().__init__("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
 
 
@@ -49,7 +52,7 @@ class _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: Ctrl-C reaches the parent only, which then lets running invocations finish or ends them.
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [sys.executable, "-m", "clientway.local.worker", str(theirs.fileno())],
                 env=dict(environment), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=2, start_new_session=True,
             )  # fmt: skip
@@ -59,14 +62,14 @@ class _Worker:
         try:
             self.connection.send_bytes(request)
             if not self.connection.poll(timeout):
-                raise TimedOut(timeout)
+                raise TimedOutError(timeout)
             answer: dict[str, Any] = json.loads(self.connection.recv_bytes())
         except (EOFError, OSError) as error:
-            raise WorkerDied from error
+            raise WorkerDiedError from error
         return answer
 
     def end(self) -> None:
-        """End the process; a call that waits for its answer fails with WorkerDied."""
+        """End the process; a call that waits for its answer fails with WorkerDiedError."""
         self.process.kill()
         self.process.wait()
 
@@ -98,10 +101,10 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def invoke(self, handler: str, event: dict[str, Any]) -> Any:  # noqa: ANN401  whatever the handler answers
+    def invoke(self, handler: str, event: dict[str, Any]) -> Any:
         """Run a handler such as "lifecycle.organizations.handler" in the next free worker and return its answer.
 
-        Raises FunctionError when the handler raises, TimedOut or WorkerDied when its process had to be or was ended; it is replaced.
+        Raises FunctionError when the handler raises; TimedOutError or WorkerDiedError when its process ended, which is then replaced.
         """
         function, variables = self._functions.get(handler, (None, {}))
         timeout = float(function.timeout) if function else DEFAULT_TIMEOUT_SECONDS
@@ -119,7 +122,7 @@ class Pool:
                 # It died while idle (the kernel's memory killer, a hand at the keyboard): no reason to fail this call.
                 worker = self._replace(worker)
             answer = worker.ask(encoded, timeout)
-        except (WorkerDied, TimedOut):
+        except (WorkerDiedError, TimedOutError):
             worker = self._replace(worker)
             raise
         finally:
@@ -129,7 +132,7 @@ class Pool:
         return answer["result"]
 
     def close(self) -> None:
-        """End all workers, also in the middle of an invocation; calls that run, wait or come later fail with WorkerDied."""
+        """End all workers, also in the middle of an invocation; calls that run, wait or come later fail with WorkerDiedError."""
         with self._guard:
             self._closed = True
             for worker in self._workers:
@@ -138,7 +141,7 @@ class Pool:
     def _replace(self, worker: _Worker) -> _Worker:
         with self._guard:
             if self._closed:
-                raise WorkerDied
+                raise WorkerDiedError
             worker.end()
             self._workers.discard(worker)
             fresh = _Worker(self._environment)
