@@ -3,6 +3,7 @@
 import html
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -52,7 +53,8 @@ class Mailbox(threading.Thread):
         while self._seen < len(self._sent):
             mail = read(self._sent[self._seen])
             self._seen += 1
-            with self._file.open("a") as kept:
+            # For its owner alone: it holds sign-in links.
+            with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as kept:
                 kept.write(json.dumps(asdict(mail)) + "\n")
             self._show(mail)
 

@@ -228,6 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 75
 
+    def version_string(self) -> str:
+        """Name the product only, in the Server header."""
+        return self.server_version
+
     def handle_any(self) -> None:
         began = time.perf_counter()
         answer = self._refuse_body() or self.gateway.handle(self._request())
