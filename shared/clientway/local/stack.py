@@ -73,7 +73,8 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
         # The demo tenant is made by the services themselves, in this process: they read their settings where a function would.
         stack.enter_context(_environment(settings))
         key_file = state / "demo-api-key"
-        _write_secret(key_file, demo.seed(admin_url, job_url))
+        known_key = key_file.read_text().strip() if key_file.exists() else None
+        _write_secret(key_file, demo.seed(admin_url, known_key=known_key or None))
 
         cloud = aws.start(sam)
         stack.callback(cloud.stop)
