@@ -8,46 +8,48 @@ from typing import Final
 # Expects `picked` (tenant rows of client_accounts) and the parameter :now; yields the columns of health.Inputs.
 # "Asked" is every mail that went out and call that was made; a reply is an answered mail or an inbound call.
 INPUTS: Final = """
+clock as (select cast(:now as timestamptz) as at),
 inputs as (
   select p.id as account_id,
          a.delivered_90d, a.clicks_90d, case when w.has_portal then a.portal_logins_90d end as portal_logins_90d, a.asked_90d, a.replies_90d,
          m.invoices_due_12m, m.invoices_on_time_12m, m.open_disputes, m.over_30d_late, m.past_due_days_max,
          n.nps_answers_180d, n.nps_points_180d, p.nps_score as account_nps, t.csat_answers_180d, t.csat_points_180d,
          case when a.last_touch is null then null
-              else greatest(0, floor(extract(epoch from cast(:now as timestamptz) - a.last_touch) / 86400))::integer end as days_since_last_touch,
+              else greatest(0, floor(extract(epoch from z.at - a.last_touch) / 86400))::integer end as days_since_last_touch,
          t.tickets_30d,
-         greatest(0, floor(extract(epoch from cast(:now as timestamptz) - p.client_since) / 86400))::integer as tenure_days,
+         greatest(0, floor(extract(epoch from z.at - p.client_since) / 86400))::integer as tenure_days,
          f.referrals, p.status in ('cancelled', 'churned') as cancelled, a.last_touch
     from picked p
+   cross join clock z
    cross join lateral (
-     select count(*) filter (where v.activity_type = 'email_sent' and v.occurred_at > cast(:now as timestamptz) - interval '90 days')::integer as delivered_90d,
-            count(*) filter (where v.activity_type = 'email_clicked' and not v.machine and v.occurred_at > cast(:now as timestamptz) - interval '90 days')::integer as clicks_90d,
-            count(*) filter (where v.activity_type = 'portal_login' and v.occurred_at > cast(:now as timestamptz) - interval '90 days')::integer as portal_logins_90d,
-            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound') and v.occurred_at > cast(:now as timestamptz) - interval '90 days')::integer as asked_90d,
-            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound') and not v.machine and v.occurred_at > cast(:now as timestamptz) - interval '90 days')::integer as replies_90d,
+     select count(*) filter (where v.activity_type = 'email_sent' and v.occurred_at > z.at - interval '90 days')::integer as delivered_90d,
+            count(*) filter (where v.activity_type = 'email_clicked' and not v.machine and v.occurred_at > z.at - interval '90 days')::integer as clicks_90d,
+            count(*) filter (where v.activity_type = 'portal_login' and v.occurred_at > z.at - interval '90 days')::integer as portal_logins_90d,
+            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound') and v.occurred_at > z.at - interval '90 days')::integer as asked_90d,
+            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound') and not v.machine and v.occurred_at > z.at - interval '90 days')::integer as replies_90d,
             max(v.occurred_at) filter (where v.activity_type = any (cast(:touches as text[])) and not v.machine) as last_touch
        from activities v
-      where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= cast(:now as timestamptz)) a
+      where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= z.at) a
    cross join lateral (
-     select count(*) filter (where y.due_on <= cast(:now as timestamptz)::date)::integer as invoices_due_12m,
-            count(*) filter (where y.due_on <= cast(:now as timestamptz)::date and y.paid_at is not null and y.paid_at::date <= y.due_on)::integer as invoices_on_time_12m,
+     select count(*) filter (where y.due_on <= z.at::date)::integer as invoices_due_12m,
+            count(*) filter (where y.due_on <= z.at::date and y.paid_at is not null and y.paid_at::date <= y.due_on)::integer as invoices_on_time_12m,
             count(*) filter (where y.disputed_at is not null and y.dispute_closed_at is null)::integer as open_disputes,
-            coalesce(bool_or(y.status = 'due' and y.due_on < cast(:now as timestamptz)::date - 30), false) as over_30d_late,
-            coalesce(max(greatest(0, cast(:now as timestamptz)::date - y.due_on)) filter (where y.status = 'due'), 0) as past_due_days_max
+            coalesce(bool_or(y.status = 'due' and y.due_on < z.at::date - 30), false) as over_30d_late,
+            coalesce(max(greatest(0, z.at::date - y.due_on)) filter (where y.status = 'due'), 0) as past_due_days_max
        from payments y
       where y.tenant_id = app.tenant() and y.organization_id = p.organization_id and y.status <> 'void'
-        and (y.due_on is null or y.due_on > (cast(:now as timestamptz) - interval '12 months')::date or y.status = 'due')) m
+        and (y.due_on is null or y.due_on > (z.at - interval '12 months')::date or y.status = 'due')) m
    cross join lateral (
      select count(*)::integer as nps_answers_180d, coalesce(sum(s.score), 0)::integer as nps_points_180d
        from nps_answers s
-      where s.tenant_id = app.tenant() and s.organization_id = p.organization_id and s.answered_at <= cast(:now as timestamptz)
-        and s.answered_at > cast(:now as timestamptz) - interval '180 days') n
+      where s.tenant_id = app.tenant() and s.organization_id = p.organization_id and s.answered_at <= z.at
+        and s.answered_at > z.at - interval '180 days') n
    cross join lateral (
-     select count(*) filter (where k.created_at > cast(:now as timestamptz) - interval '30 days')::integer as tickets_30d,
-            count(k.csat) filter (where k.csat_at > cast(:now as timestamptz) - interval '180 days')::integer as csat_answers_180d,
-            coalesce(sum(k.csat) filter (where k.csat_at > cast(:now as timestamptz) - interval '180 days'), 0)::integer as csat_points_180d
+     select count(*) filter (where k.created_at > z.at - interval '30 days')::integer as tickets_30d,
+            count(k.csat) filter (where k.csat_at > z.at - interval '180 days')::integer as csat_answers_180d,
+            coalesce(sum(k.csat) filter (where k.csat_at > z.at - interval '180 days'), 0)::integer as csat_points_180d
        from tickets k
-      where k.tenant_id = app.tenant() and k.organization_id = p.organization_id and k.created_at <= cast(:now as timestamptz)) t
+      where k.tenant_id = app.tenant() and k.organization_id = p.organization_id and k.created_at <= z.at) t
    cross join lateral (
      select count(*) filter (where g.status <> 'declined')::integer as referrals from referrals g
       where g.tenant_id = app.tenant() and g.organization_id = p.organization_id) f

@@ -48,8 +48,9 @@ written as (
 kept as (
   insert into health_snapshots (client_account_id, day, score, risk, confidence, inputs, formula_version, computed_at)
   select d.account_id, cast(:day as date), d.score, d.risk, d.confidence, d.facts, :formula, :now from due d
-   where (d.facts, d.score) is distinct from (
-     select s.inputs, s.score from health_snapshots s where s.tenant_id = app.tenant() and s.client_account_id = d.account_id order by s.day desc limit 1)
+   where jsonb_build_object('facts', d.facts, 'score', d.score) is distinct from (
+     select jsonb_build_object('facts', s.inputs, 'score', s.score) from health_snapshots s
+      where s.tenant_id = app.tenant() and s.client_account_id = d.account_id order by s.day desc limit 1)
   on conflict (tenant_id, client_account_id, day) do update
      set score = excluded.score, risk = excluded.risk, confidence = excluded.confidence, inputs = excluded.inputs,
          formula_version = excluded.formula_version, computed_at = excluded.computed_at),

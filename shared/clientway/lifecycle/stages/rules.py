@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from clientway.errors import Problem
+from clientway.errors import FieldError, Problem
 
 
 class Stage(StrEnum):
@@ -191,7 +191,7 @@ class MoveReasonRequired(Problem):
     def __init__(self, current: Stage, target: Stage) -> None:
         """Name the move that lacks its reason."""
         detail = f"Moving an organization from {current} to {target} needs a reason."
-        super().__init__(detail, errors=({"loc": ["body", "reason"], "msg": detail, "type": "missing"},))
+        super().__init__(detail, errors=(FieldError("#/reason", "missing", detail),))
 
 
 def legal_moves(stage: Stage, role: str) -> tuple[Stage, ...]:
