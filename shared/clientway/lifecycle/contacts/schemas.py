@@ -1,0 +1,104 @@
+"""What goes into and comes out of the endpoints of contacts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from clientway.lifecycle.organizations.fields import Clean, Line
+from clientway.lifecycle.stages.schemas import StageName
+from clientway.schemas import Id, Schema, Timestamp, Version
+
+RoleType = Literal["owner", "gm", "manager", "chef", "accounting", "other"]
+Method = Literal["email", "phone", "sms"]
+Status = Literal["active", "inactive"]
+Name = Annotated[Clean, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+PRIMARY = "The first contact becomes primary; true takes it over from another. Exactly one is."
+
+
+class _Details(Schema):
+    first_name: Name | None = None
+    last_name: Name | None = None
+    email: Line | None = Field(None, description="Unique among the tenant's live contacts, whatever its case.")
+    phone: Line | None = Field(None, description="Kept as written; matched and searched in E.164.")
+    title: Line | None = None
+    role_type: RoleType | None = None
+    location_id: Id | None = Field(None, description="A location of the same organization.")
+    preferred_contact_method: Method | None = None
+    hubspot_contact_id: Line | None = None
+    source: Line | None = None
+    source_id: Line | None = None
+
+
+class ContactCreate(_Details):
+    """A person at an organization: at least a name, an e-mail or a phone."""
+
+    is_primary: bool = Field(default=False, description=PRIMARY)
+    is_decision_maker: bool = False
+    portal_enabled: bool = False
+    do_not_contact: bool = False
+    status: Status = "active"
+
+
+class ContactPatch(_Details):
+    """Change a contact: what is sent is replaced, null clears."""
+
+    is_primary: bool | None = Field(None, description=PRIMARY)
+    is_decision_maker: bool | None = None
+    portal_enabled: bool | None = None
+    do_not_contact: bool | None = None
+    status: Status | None = None
+
+    @model_validator(mode="after")
+    def _keeps_what_is_required(self) -> "ContactPatch":
+        for name in ("is_primary", "is_decision_maker", "portal_enabled", "do_not_contact", "status"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                message = f"{name} may not be null"
+                raise ValueError(message)
+        return self
+
+
+class Contact(Schema):
+    """The tenant's own record of a person."""
+
+    id: Id
+    organization_id: Id | None
+    location_id: Id | None
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    phone_e164: str | None
+    title: str | None
+    role_type: RoleType | None
+    is_primary: bool
+    is_decision_maker: bool
+    portal_enabled: bool
+    slug: str
+    preferred_contact_method: Method | None
+    do_not_contact: bool
+    unsubscribed_at: Timestamp | None
+    hubspot_contact_id: str | None
+    last_contacted_at: Timestamp | None
+    total_emails_received: int
+    total_emails_opened: int
+    status: Status
+    source: str | None
+    source_id: str | None
+    version: Version
+    created_at: Timestamp
+    updated_at: Timestamp
+    deleted_at: Timestamp | None
+
+
+class ContactOrganization(Schema):
+    """Where a contact works."""
+
+    id: Id
+    name: str = Field(description="The name on the door, or else the legal name.")
+    lifecycle_stage: StageName
+
+
+class ContactWithOrganization(Contact):
+    """A contact with the organization it belongs to; a private client has none."""
+
+    organization: ContactOrganization | None

@@ -1,0 +1,104 @@
+"""What goes into and comes out of the endpoints of locations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from clientway.lifecycle.organizations.fields import Clean, Line
+from clientway.schemas import Cents, Currency, Id, Schema, Timestamp, Version
+
+Status = Literal["active", "closed"]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Word = Annotated[Clean, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+PRIMARY = "The first location becomes primary; true takes it over from another. Exactly one is."
+
+
+class _Details(Schema):
+    address_line1: Line | None = None
+    city: Word | None = None
+    state: Word | None = Field(None, description="In the US the two-letter code; a state's name is turned into it.")
+    zip: Word | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    phone: Line | None = Field(None, description="Kept as written; matched and searched in E.164.")
+    email: Line | None = None
+    website_url: Line | None = None
+    cuisine_primary: Word | None = None
+    service_style: Word | None = None
+    menu_complexity: Word | None = None
+    pos_system: Word | None = None
+    pos_account_id: Word | None = None
+    seating_capacity: Count | None = None
+    employee_count: Count | None = None
+    estimated_annual_revenue_cents: Cents | None = None
+    avg_check_size_cents: Cents | None = None
+
+
+class LocationCreate(_Details):
+    """An address of an organization."""
+
+    name: Line
+    country: Country = "US"
+    currency: Currency | None = Field(None, description="The tenant's, when left out.")
+    status: Status = "active"
+    is_primary: bool = Field(default=False, description=PRIMARY)
+
+
+class LocationPatch(_Details):
+    """Change a location: what is sent is replaced, null clears."""
+
+    name: Line | None = None
+    country: Country | None = None
+    currency: Currency | None = None
+    status: Status | None = None
+    is_primary: bool | None = Field(None, description=PRIMARY)
+
+    @model_validator(mode="after")
+    def _keeps_what_is_required(self) -> "LocationPatch":
+        for name in ("name", "country", "currency", "status", "is_primary"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                message = f"{name} may not be null"
+                raise ValueError(message)
+        return self
+
+
+class Location(Schema):
+    """A location with what is known of it."""
+
+    id: Id
+    organization_id: Id
+    name: str
+    slug: str
+    address_line1: str | None
+    city: str | None
+    state: str | None
+    zip: str | None
+    country: str
+    latitude: float | None
+    longitude: float | None
+    phone: str | None
+    phone_e164: str | None
+    email: str | None
+    website_url: str | None
+    cuisine_primary: str | None
+    service_style: str | None
+    menu_complexity: str | None
+    pos_system: str | None
+    pos_account_id: str | None
+    seating_capacity: int | None
+    employee_count: int | None
+    estimated_annual_revenue_cents: int | None
+    avg_check_size_cents: int | None
+    currency: Currency
+    is_primary: bool
+    status: Status
+    last_enriched_at: Timestamp | None
+    data_completeness: int
+    missing_fields: list[str]
+    version: Version
+    created_at: Timestamp
+    updated_at: Timestamp
+    deleted_at: Timestamp | None

@@ -1,0 +1,131 @@
+"""What goes into and comes out of the endpoints of organizations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from clientway.lifecycle.organizations.fields import Clean, Line
+from clientway.lifecycle.stages.schemas import StageName
+from clientway.schemas import Id, LongText, Schema, Timestamp, Version
+
+EntityType = Literal["single_location", "multi_location", "franchise", "group"]
+Key = Annotated[Clean, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Tag = Annotated[Clean, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
+SOURCES = "Where it came from: builtwith, hubspot, manual, referral, website, or a name of your own."
+
+
+def _without_repeats(tags: list[str] | None) -> list[str] | None:
+    return tags if tags is None else sorted(set(tags))
+
+
+class OrganizationCreate(Schema):
+    """A company that the tenant sells to. The stage starts at lead and moves by facts or by stage-change."""
+
+    legal_name: Line
+    dba_name: Line | None = Field(None, description="The name on the door, if it is another.")
+    entity_type: EntityType | None = None
+    industry: Key = "restaurant"
+    source: Key = Field("manual", description=SOURCES)
+    source_id: Line | None = Field(None, description="Its id in the source; unique per source among live organizations.")
+    source_campaign: Line | None = None
+    hubspot_company_id: Key | None = None
+    stripe_customer_id: Key | None = None
+    square_customer_id: Key | None = None
+    assigned_rep_id: Id | None = Field(None, description="An active rep of this tenant.")
+    tags: Tags = []
+    notes: LongText | None = None
+
+    _tags = field_validator("tags")(_without_repeats)
+
+
+class OrganizationPatch(Schema):
+    """Change an organization: what is sent is replaced, null clears, `tags` replaces the whole list."""
+
+    legal_name: Line | None = None
+    dba_name: Line | None = None
+    entity_type: EntityType | None = None
+    industry: Key | None = None
+    source: Key | None = Field(None, description=SOURCES)
+    source_id: Line | None = None
+    source_campaign: Line | None = None
+    hubspot_company_id: Key | None = None
+    stripe_customer_id: Key | None = None
+    square_customer_id: Key | None = None
+    assigned_rep_id: Id | None = Field(None, description="An active rep of this tenant; null unassigns.")
+    tags: Tags | None = None
+    notes: LongText | None = None
+
+    _tags = field_validator("tags")(_without_repeats)
+
+    @model_validator(mode="after")
+    def _keeps_what_is_required(self) -> "OrganizationPatch":
+        for name in ("legal_name", "industry", "tags"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                message = f"{name} may not be null"
+                raise ValueError(message)
+        return self
+
+
+class RepSummary(Schema):
+    """The rep who looks after an organization."""
+
+    id: Id
+    slug: str
+    name: str
+
+
+class LocationSummary(Schema):
+    """The primary location, in short."""
+
+    id: Id
+    name: str
+    city: str | None
+    state: str | None
+    phone: str | None
+    email: str | None
+    website_url: str | None
+    pos_system: str | None
+
+
+class ContactSummary(Schema):
+    """The primary contact, in short."""
+
+    id: Id
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    title: str | None
+    role_type: str | None
+
+
+class Organization(Schema):
+    """An organization with what is known of it."""
+
+    id: Id
+    legal_name: str
+    dba_name: str | None
+    slug: str
+    entity_type: EntityType | None
+    industry: str
+    lifecycle_stage: StageName
+    lifecycle_changed_at: Timestamp
+    lifecycle_changed_by: str | None
+    source: str | None
+    source_id: str | None
+    source_campaign: str | None
+    hubspot_company_id: str | None
+    stripe_customer_id: str | None
+    square_customer_id: str | None
+    tags: list[str]
+    notes: str | None
+    data_completeness: int = Field(description="Percent of what is worth knowing, 0 to 100.")
+    missing_fields: list[str] = Field(description="What to find out next, the weightiest first.")
+    assigned_rep: RepSummary | None
+    primary_location: LocationSummary | None
+    primary_contact: ContactSummary | None
+    version: Version
+    created_at: Timestamp
+    updated_at: Timestamp = Field(description="Also moves when a location or a contact changes; `version` does not.")
+    deleted_at: Timestamp | None

@@ -1,0 +1,75 @@
+"""What goes into and comes out of the endpoints of reps."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from clientway.lifecycle.organizations.fields import Clean, Line
+from clientway.lifecycle.organizations.schemas import Organization
+from clientway.schemas import Currency, Id, Schema, Timestamp, Version
+
+Name = Annotated[Clean, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+
+class RepCreate(Schema):
+    """Somebody who looks after organizations; with `user_id` also a member who signs in."""
+
+    name: Name
+    email: Line | None = None
+    phone: Line | None = None
+    user_id: Id | None = Field(None, description="A member of this tenant.")
+    active: bool = True
+
+
+class RepPatch(Schema):
+    """Change a rep; the slug stays. An inactive rep keeps organizations but gets no new ones."""
+
+    name: Name | None = None
+    email: Line | None = None
+    phone: Line | None = None
+    user_id: Id | None = None
+    active: bool | None = None
+
+    @model_validator(mode="after")
+    def _keeps_what_is_required(self) -> "RepPatch":
+        for name in ("name", "active"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                message = f"{name} may not be null"
+                raise ValueError(message)
+        return self
+
+
+class Rep(Schema):
+    """A rep."""
+
+    id: Id
+    slug: str
+    name: str
+    email: str | None
+    phone: str | None
+    user_id: Id | None
+    active: bool
+    version: Version
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class RepClientAccount(Schema):
+    """The commercial relation with one of a rep's organizations, in short."""
+
+    id: Id
+    status: str
+    client_since: Timestamp
+    support_plan_tier: str
+    support_plan_status: str
+    mrr_cents: int
+    currency: Currency
+    health_score: int
+    health_trend: str
+    churn_risk: str
+
+
+class RepClient(Organization):
+    """One organization of a rep, with its client account once somebody pays."""
+
+    client_account: RepClientAccount | None
