@@ -90,12 +90,13 @@ class Api(APIGatewayHttpResolver):
     tx: Tx | None = None
     failure: Exception | None = None
     idempotency: tuple[str, str, str] | None = None
+    replay_refusal: Problem | None = None
 
     def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Answer one HTTP API v2 event; a request that met a connection gone stale is run once more."""
         started = time.monotonic()
         for attempt in range(_RETRIES):
-            self.tx = self.failure = self.idempotency = None
+            self.tx = self.failure = self.idempotency = self.replay_refusal = None
             answer = self._attempt(event, context)
             # Nothing was committed and the connection was an old one: the server or the network closed it while idle.
             stale = isinstance(self.failure, db.Unavailable) and not self.failure.fresh and not self.failure.sent_commit
@@ -124,20 +125,27 @@ class Api(APIGatewayHttpResolver):
         if self.tx is None:
             return answer
         tx, self.tx = self.tx, None
-        if self.failure is not None or answer["statusCode"] >= HTTPStatus.BAD_REQUEST:
+        refused = self.failure is not None or answer["statusCode"] >= HTTPStatus.BAD_REQUEST
+        if refused and not (isinstance(self.failure, Problem) and self.failure.commits):
             db.rollback(tx)
             return answer
         try:
             if self.idempotency is not None:
                 method, route, key = self.idempotency
-                kept = {name: value for name, value in answer["headers"].items() if name in ("Content-Type", "ETag", "Location")}
-                effects.answer(tx, method=method, route=route, key=key, status=answer["statusCode"], headers=kept, body=answer["body"])
+                effects.answer(tx, method=method, route=route, key=key, **self._for_replays(answer, event))
             effects.flush(tx)
             db.commit(tx)
         except Exception as failure:  # noqa: BLE001
             db.rollback(tx)
             return self._refusal(failure, event)
         return answer
+
+    def _for_replays(self, answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
+        if self.replay_refusal is not None:
+            body = json.dumps(self.replay_refusal.as_document(_request_id(event)))
+            return {"status": int(self.replay_refusal.status), "headers": {"Content-Type": "application/problem+json"}, "body": body}
+        kept = {name: value for name, value in answer["headers"].items() if name in ("Content-Type", "ETag", "Location")}
+        return {"status": answer["statusCode"], "headers": kept, "body": answer["body"]}
 
     def _refusal(self, failure: Exception, event: Mapping[str, Any]) -> dict[str, Any]:
         response = self.refuse(failure)
@@ -151,7 +159,7 @@ class Api(APIGatewayHttpResolver):
             logger.exception("unexpected failure", exc_info=failure)
             problem = Problem("Something went wrong on our side; it has been logged under this request id.")
         body = json.dumps(problem.as_document(_request_id(self.event)), default=str)
-        return Response(problem.status, content_type="application/problem+json", headers=dict(problem.headers), body=body)
+        return Response(int(problem.status), content_type="application/problem+json", headers=dict(problem.headers), body=body)
 
     @property
     def event(self) -> Mapping[str, Any]:
@@ -174,12 +182,14 @@ def api(name: str) -> Api:
 
 
 @contextmanager
-def transaction(app: Api, *, needs: str) -> Iterator[Tx]:
+def transaction(app: Api, *, needs: str, replay_refusal: Problem | None = None) -> Iterator[Tx]:
     """Authenticate, set the tenant, and yield the request's transaction; it commits once the answer is built.
 
-    `needs` names a permission of `clientway.access`. Raises Unauthorized (401), Forbidden (403), or Replay when the
-    request's Idempotency-Key already has an answer.
+    `needs` names a permission of `clientway.access`. An answer that shows a secret once is never stored: with
+    `replay_refusal`, a repeated request gets that instead. Raises Unauthorized (401), Forbidden (403), or Replay when
+    the request's Idempotency-Key already has an answer.
     """
+    app.replay_refusal = replay_refusal
     token = _credential(app, needs)
     app.rate = ratelimit.take(tokens.digest(token)[:16])  # type: ignore[attr-defined]
     with _open(app, db.Credential(tokens.digest(token), roles_allowed(needs))) as tx:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, NullPool, create_engine, text
@@ -75,7 +75,7 @@ def create(
     )
     given = {
         "tenant": uuid7(), "name": name.strip(), "slug": slug, "time_zone": time_zone, "currency": currency, "region": phone_region,
-        "user": uuid7(), "email": admin_email.strip(), "email_norm": email_norm, "membership": uuid7(),
+        "user": uuid4(), "email": admin_email.strip(), "email_norm": email_norm, "membership": uuid7(),
     }  # fmt: skip
     with _administration(admin_connection_url) as connection:
         row = connection.execute(_CREATE, given).one_or_none()
@@ -91,7 +91,7 @@ def add_member(admin_connection_url: str, *, tenant: str, email: str, role: str)
     """
     email_norm = normalise.email(email)
     _check(email=email_norm is not None, role=role in ROLES)
-    given = {"slug": tenant, "user": uuid7(), "email": email.strip(), "email_norm": email_norm, "membership": uuid7(), "role": role}
+    given = {"slug": tenant, "user": uuid4(), "email": email.strip(), "email_norm": email_norm, "membership": uuid7(), "role": role}
     with _administration(admin_connection_url) as connection:
         user_id: UUID | None = connection.scalar(_ADD_MEMBER, given)
     if user_id is None:
@@ -106,8 +106,8 @@ def issue_api_key(
     _check(name=1 <= len(name) <= 200, role=role in ROLES)  # noqa: PLR2004  as the column
     token = tokens.new("key")
     given = {
-        "tenant": tenant_id, "id": uuid7(), "name": name, "prefix": token[:KEY_PREFIX_LENGTH], "token_hash": tokens.digest(token), "role": role,
-        "created_by": created_by, "expires_at": expires_at,
+        "tenant": tenant_id, "id": uuid7(), "name": name, "prefix": token[:KEY_PREFIX_LENGTH], "token_hash": tokens.digest(token),
+        "role": role, "created_by": created_by, "expires_at": expires_at,
     }  # fmt: skip
     with _administration(admin_connection_url) as connection:
         issued = connection.scalar(_ISSUE, given)
@@ -189,5 +189,5 @@ def _administration(url: str) -> Iterator[Connection]:
 def _check(**valid: bool) -> None:
     errors = [FieldError(f"#/{field}", "invalid", "not valid") for field, is_valid in valid.items() if not is_valid]
     if errors:
-        named = ", ".join(str(error["pointer"]).removeprefix("#/") for error in errors)
+        named = ", ".join(error.pointer.removeprefix("#/") for error in errors)
         raise Unprocessable(f"Not valid: {named}.", errors=errors)

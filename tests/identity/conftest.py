@@ -1,0 +1,74 @@
+"""What the tests of signing in share."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+
+def cookie(answer, name):
+    """The value that an answer sets for a cookie."""
+    line = next(line for line in answer.cookies if line.startswith(f"{name}="))
+    return line.partition(";")[0].removeprefix(f"{name}=")
+
+
+@pytest.fixture
+def mails(admin_engine, tenant):
+    """The tenant's queued mails, newest last."""
+
+    def read(tenant_id=tenant.id):
+        statement = text("select payload::text from outbox where tenant_id = :t and topic = 'mail' order by created_at, id")
+        with admin_engine.connect() as connection:
+            return [json.loads(row[0]) for row in connection.execute(statement, {"t": tenant_id})]
+
+    return read
+
+
+@pytest.fixture
+def sql(admin_engine):
+    """Run SQL as the superuser, outside row security."""
+
+    def run(statement, **parameters):
+        with admin_engine.connect() as connection:
+            result = connection.execute(text(statement), parameters)
+            return result.mappings().all() if result.returns_rows else None
+
+    return run
+
+
+@pytest.fixture
+def staff_email(tenant):
+    """The address of the tenant's administrator."""
+    return f"{tenant.slug}@staff.example"
+
+
+@pytest.fixture
+def ask(invoke, mails, staff_email):
+    """Ask for a sign-in mail as one browser; returns its nonce cookie, the token and the code of the mail."""
+
+    def start(email=staff_email, nonce=None, **body):
+        cookies = [f"__Host-clientway-nonce={nonce}"] if nonce else []
+        answer = invoke("identity/sign_in_email", body={"email": email, **body}, token=None, cookies=cookies)
+        assert answer.status == 202
+        mail = mails()[-1]
+        return cookie(answer, "__Host-clientway-nonce"), mail["url"].rpartition("token=")[2], mail["code"]
+
+    return start
+
+
+@pytest.fixture
+def verify(invoke):
+    """Use a token or code in the browser with this nonce."""
+
+    def finish(nonce, **body):
+        cookies = [f"__Host-clientway-nonce={nonce}"] if nonce else []
+        return invoke("identity/sign_in_email_verify", body=body, token=None, cookies=cookies)
+
+    return finish
+
+
+@pytest.fixture
+def staff_session(ask, verify):
+    """The token of a fresh session of the tenant's administrator."""
+    nonce, token, _ = ask()
+    return verify(nonce, token=token).json["token"]
