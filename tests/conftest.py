@@ -73,6 +73,11 @@ def database(server: postgres.Server) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection.exec_driver_sql(f"create database {name} template {TEMPLATE}")
     maintenance.dispose()
+    if mutant := os.environ.get("CLIENTWAY_MUTANT"):
+        mutated = create_engine(_driver(server.url(name)), isolation_level="AUTOCOMMIT")
+        with mutated.connect() as connection:
+            connection.exec_driver_sql(mutant)
+        mutated.dispose()
     return name
 
 

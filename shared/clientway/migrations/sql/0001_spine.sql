@@ -695,7 +695,7 @@ grant select on public.users to clientway_app, clientway_job;
 do $$
 declare t text;
 begin
-  foreach t in array array['tenants', 'users', 'memberships', 'sessions', 'api_keys', 'portal_sessions', 'sign_in_links', 'contacts', 'outbox', 'client_accounts', 'imports'] loop
+  foreach t in array array['tenants', 'users', 'memberships', 'sessions', 'api_keys', 'portal_sessions', 'sign_in_links', 'contacts', 'outbox'] loop
     execute format('create policy auth on public.%I to clientway_auth using (true) with check (true)', t);
     execute format('grant select, insert, update on public.%I to clientway_auth', t);
   end loop;

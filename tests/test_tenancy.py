@@ -1,0 +1,180 @@
+"""The tenant's boundary: every table, every verb, without predicates, as the application's role."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from clientway import access, db, tokens
+from clientway.tables import metadata
+from clientway.identity import tables as _identity
+from clientway.integrations import tables as _integrations
+from clientway.lifecycle import tables as _lifecycle
+from tests.everything import ROWS, one_of_everything
+
+TABLES = sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c)
+RECORDS = {"activities", "lifecycle_transitions", "audit_log"}
+
+# Every reference between tenant tables. A plain list on purpose: read from the catalogue it would shrink with it.
+REFERENCES = [
+    ("activities", "client_account_id", "client_accounts"), ("activities", "contact_id", "contacts"), ("activities", "organization_id", "organizations"),
+    ("client_accounts", "assigned_rep_id", "reps"), ("client_accounts", "organization_id", "organizations"),
+    ("contacts", "location_id", "locations"), ("contacts", "organization_id", "organizations"),
+    ("deals", "contact_id", "contacts"), ("deals", "organization_id", "organizations"), ("deals", "owner_rep_id", "reps"),
+    ("health_snapshots", "client_account_id", "client_accounts"), ("import_rows", "import_id", "imports"),
+    ("lifecycle_transitions", "organization_id", "organizations"), ("locations", "organization_id", "organizations"),
+    ("nps_answers", "contact_id", "contacts"), ("nps_answers", "organization_id", "organizations"),
+    ("organization_tags", "organization_id", "organizations"), ("organizations", "assigned_rep_id", "reps"),
+    ("payments", "organization_id", "organizations"), ("portal_sessions", "contact_id", "contacts"),
+    ("quotes", "deal_id", "deals"), ("quotes", "organization_id", "organizations"),
+    ("referrals", "organization_id", "organizations"), ("referrals", "referred_organization_id", "organizations"),
+    ("reps", "user_id", "user"), ("sessions", "user_id", "user"), ("sign_in_links", "contact_id", "contacts"), ("sign_in_links", "user_id", "user"),
+    ("tickets", "contact_id", "contacts"), ("tickets", "organization_id", "organizations"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def ours(tenant, admin_engine):
+    return one_of_everything(admin_engine, tenant)
+
+
+@pytest.fixture
+def theirs(other_tenant, admin_engine):
+    return one_of_everything(admin_engine, other_tenant)
+
+
+def snapshot(engine, tenant, table):
+    with engine.connect() as connection:
+        return connection.execute(text(f"select t::text, xmin::text from {table} t where tenant_id = :t order by 1"), {"t": tenant.id}).all()
+
+
+def test_the_rows_cover_every_table():
+    assert set(ROWS) | {"tenants", "memberships", "api_keys"} == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_tenant_sees_its_own_rows_alone(ours, theirs, tx, tenant, table):
+    assert {row[0] for row in tx.execute(text(f"select tenant_id from {table}"))} == {tenant.id}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("verb", ["update", "delete"])
+def test_a_tenant_changes_its_own_rows_alone(ours, theirs, tx, tenant, other_tenant, admin_engine, table, verb):
+    before = snapshot(admin_engine, other_tenant, table)
+    assert before
+    statement = f"update {table} set tenant_id = tenant_id" if verb == "update" else f"delete from {table}"
+    try:
+        tx.execute(text(statement))
+        tx.connection.commit()
+    except DatabaseError as refusal:
+        # No right to do it at all, or a row of our own is referred to: either way nothing of theirs was touched.
+        assert db.sqlstate(refusal) in {"42501", "23503"}
+
+    assert snapshot(admin_engine, other_tenant, table) == before
+
+
+@pytest.mark.parametrize("table", sorted(ROWS))
+def test_a_tenant_cannot_write_for_another(ours, theirs, tx, other_tenant, table):
+    # Our own row again, under their name: refused by row security before any key could collide.
+    columns = ", ".join(column.name for column in metadata.tables[table].c if column.name != "tenant_id")
+    with pytest.raises(DatabaseError) as refusal:
+        tx.execute(text(f"insert into {table} (tenant_id, {columns}) select cast(:t as uuid), {columns} from {table} limit 1"), {"t": other_tenant.id})
+
+    assert db.sqlstate(refusal.value) == "42501"
+    assert "row-level security" in str(refusal.value)
+
+
+@pytest.mark.parametrize("table", sorted(RECORDS))
+@pytest.mark.parametrize("verb", ["update", "delete"])
+def test_what_is_a_record_stays_as_written(ours, tx, table, verb):
+    with pytest.raises(DatabaseError) as refusal:
+        tx.execute(text(f"update {table} set tenant_id = tenant_id" if verb == "update" else f"delete from {table}"))
+
+    assert db.sqlstate(refusal.value) == "42501"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_a_tenant_there_is_nothing(ours, table):
+    tx = db.begin(db.Anonymous())
+    assert tx.execute(text(f"select count(*) from {table}")).scalar() == 0
+    db.rollback(tx)
+
+
+@pytest.mark.parametrize(("table", "column", "target"), REFERENCES)
+def test_a_reference_stays_within_the_tenant(ours, theirs, tenant, admin_engine, table, column, target):
+    # As superuser, so that the foreign key alone has to hold: its check ignores row security.
+    with admin_engine.connect() as connection, pytest.raises(DatabaseError) as refusal:
+        connection.execute(
+            text(f"update {table} set {column} = :foreign where tenant_id = :t"), {"foreign": theirs.ids[target], "t": tenant.id}
+        )
+
+    # sign_in_links names one of two: its check may be the first to refuse.
+    assert db.sqlstate(refusal.value) in {"23503", "23514"} if table == "sign_in_links" and column == "contact_id" else {"23503"}
+
+
+def test_every_reference_is_listed(admin_engine):
+    with admin_engine.connect() as connection:
+        known = connection.execute(
+            text("""select c.conrelid::regclass::text, a.attname from pg_constraint c
+                      join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[2]
+                     where c.contype = 'f' and c.connamespace = 'public'::regnamespace and cardinality(c.conkey) = 2""")
+        ).all()
+
+    assert {tuple(one) for one in known} <= {(table, column) for table, column, _ in REFERENCES}
+
+
+def test_every_table_forces_row_security(admin_engine):
+    with admin_engine.connect() as connection:
+        loose = connection.execute(
+            text("""select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                     where n.nspname = 'public' and c.relkind = 'r' and c.relname <> 'alembic_version'
+                       and not (c.relrowsecurity and c.relforcerowsecurity)""")
+        ).scalars()
+        assert list(loose) == []
+
+
+@pytest.mark.parametrize("kind", ["session", "portal"])
+def test_every_kind_of_credential_enters(ours, tenant, kind):
+    roles = ("portal",) if kind == "portal" else access.VIEWERS
+    tx = db.begin(db.Credential(tokens.digest(getattr(ours, kind)), roles))
+
+    assert tx.tenant_id == tenant.id
+    assert tx.actor.kind == {"session": "user", "portal": "portal"}[kind]
+    db.rollback(tx)
+
+
+def test_search_stays_within_the_tenant(ours, theirs, tx):
+    hits = {row[0] for row in tx.execute(text("select app.search_organizations('%bistro%', 10) union all select app.search_contacts('%ana@%', 10)"))}
+
+    assert hits == {ours.ids["organizations"], ours.ids["contacts"]}
+
+
+def test_work_is_handed_out_over_all_tenants(ours, theirs, tenant, other_tenant, admin_engine):
+    with admin_engine.connect() as connection:
+        connection.execute(text("update outbox set available_at = now() - interval '1 day' where tenant_id in (:a, :b)"), {"a": tenant.id, "b": other_tenant.id})
+    with db.job_connection() as connection:
+        claimed = connection.execute(text("select tenant_id from app.claim_outbox(1000, interval '1 minute', gen_random_uuid())")).scalars()
+
+        assert {tenant.id, other_tenant.id} <= set(claimed)
+
+
+@pytest.mark.parametrize("table", ["person", "person_key", "contact_person"])
+@pytest.mark.parametrize("entry", ["app", "job"])
+def test_nobody_reads_who_people_are(tenant, table, entry):
+    tx = db.begin(db.Job(tenant.id) if entry == "job" else db.Credential(tokens.digest(tenant.admin), access.ADMINS))
+    with pytest.raises(DatabaseError) as refusal:
+        tx.execute(text(f"select * from identity.{table}"))
+    db.rollback(tx)
+
+    assert db.sqlstate(refusal.value) == "42501"
+
+
+def test_colleagues_are_seen_and_strangers_are_not(ours, theirs, tx, tenant):
+    assert {row[0] for row in tx.execute(text("select id from users"))} == {tenant.user_id}
+
+
+def test_the_core_tables_are_those_of_the_database(admin_engine):
+    with admin_engine.connect() as connection:
+        rows = connection.execute(text("select table_name, column_name from information_schema.columns where table_schema = 'public'")).all()
+    known = {(table.name, column.name) for table in metadata.tables.values() for column in table.c}
+
+    assert known == {tuple(row) for row in rows if row[0] not in {"alembic_version", "clients_legacy"}}
