@@ -110,13 +110,13 @@ def make_tenant(engine: Engine) -> Tenant:
 
 
 @pytest.fixture
-def tenant(admin_engine: Engine, database_url: str) -> Tenant:  # noqa: ARG001  (database_url sets the environment)
+def tenant(admin_engine: Engine, database_url: str) -> Tenant:
     """A tenant that only this test knows."""
     return make_tenant(admin_engine)
 
 
 @pytest.fixture
-def other_tenant(admin_engine: Engine, database_url: str) -> Tenant:  # noqa: ARG001
+def other_tenant(admin_engine: Engine, database_url: str) -> Tenant:
     """Somebody else."""
     return make_tenant(admin_engine)
 

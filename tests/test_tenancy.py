@@ -6,9 +6,6 @@ from sqlalchemy.exc import DatabaseError
 
 from clientway import access, db, tokens
 from clientway.tables import metadata
-from clientway.identity import tables as _identity
-from clientway.integrations import tables as _integrations
-from clientway.lifecycle import tables as _lifecycle
 from tests.everything import ROWS, one_of_everything
 
 TABLES = sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c)

@@ -32,7 +32,7 @@ def list_contacts(
     do_not_contact: Annotated[bool | None, Query()] = None,
     updated_since: Annotated[AwareDatetime | None, Query(description="Changed at this time or later.")] = None,
     created_before: Annotated[AwareDatetime | None, Query(description="Created before this time.")] = None,
-    include_deleted: Annotated[bool, Query(description="Deleted ones too.")] = False,
+    include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
@@ -40,9 +40,10 @@ def list_contacts(
 ) -> Page[ContactWithOrganization]:
     """All the tenant's contacts, each with its organization's name and stage, the latest changed first."""
     filters = Filters(
-        organization_id=organization_id, lifecycle_stage=lifecycle_stage, email_norm=email and (normalise.email(email) or email), role_type=role_type,
-        status=status, source=source, is_primary=is_primary, is_decision_maker=is_decision_maker, portal_enabled=portal_enabled,
-        do_not_contact=do_not_contact, updated_since=updated_since, created_before=created_before, include_deleted=include_deleted, q=q,
+        organization_id=organization_id, lifecycle_stage=lifecycle_stage, email_norm=email and (normalise.email(email) or email),
+        role_type=role_type, status=status, source=source,
+        is_primary=is_primary, is_decision_maker=is_decision_maker, portal_enabled=portal_enabled, do_not_contact=do_not_contact,
+        updated_since=updated_since, created_before=created_before, include_deleted=bool(include_deleted), q=q,
     )  # fmt: skip
     with transaction(app, needs="contacts:read") as tx:
         return service.find(tx, Request(limit, cursor, sort, vars(filters)), filters)

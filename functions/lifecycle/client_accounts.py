@@ -1,5 +1,6 @@
 """/api/client-accounts"""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -27,9 +28,9 @@ def list_client_accounts(
     sort: Annotated[str, Query(description="updated_at or created_at, with - for descending")] = "-updated_at",
 ) -> Page[ClientAccount]:
     """Everybody who pays, with plan and health."""
-    filters = {"status": status, "tier": tier, "risk": risk, "rep": rep, "updated_since": updated_since}
     with transaction(app, needs="accounts:read") as tx:
-        return service.find(tx, Request(limit, cursor, sort, filters), Filters(**filters))
+        asked = Filters(status=status, tier=tier, risk=risk, rep=rep, updated_since=updated_since)
+        return service.find(tx, Request(limit, cursor, sort, asdict(asked)), asked)
 
 
 handler = app.lambda_handler

@@ -15,10 +15,12 @@ app = api(__name__)
 
 
 @app.get("/api/contacts/<contact_id>", summary="Read a contact", tags=["Contacts"], operation_id="read_contact")
-def read_contact(contact_id: UUID, include_deleted: Annotated[bool, Query(description="Answer also when it is deleted.")] = False) -> Contact:
+def read_contact(
+    contact_id: UUID, include_deleted: Annotated[bool | None, Query(description="Answer also when it is deleted.")] = None
+) -> Contact:
     """One person as the tenant knows them."""
     with transaction(app, needs="contacts:read") as tx:
-        return service.read(tx, contact_id, include_deleted=include_deleted)
+        return service.read(tx, contact_id, include_deleted=bool(include_deleted))
 
 
 @app.patch("/api/contacts/<contact_id>", summary="Change a contact", tags=["Contacts"], operation_id="change_contact")

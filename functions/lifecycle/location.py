@@ -15,10 +15,12 @@ app = api(__name__)
 
 
 @app.get("/api/locations/<location_id>", summary="Read a location", tags=["Locations"], operation_id="read_location")
-def read_location(location_id: UUID, include_deleted: Annotated[bool, Query(description="Answer also when it is deleted.")] = False) -> Location:
+def read_location(
+    location_id: UUID, include_deleted: Annotated[bool | None, Query(description="Answer also when it is deleted.")] = None
+) -> Location:
     """One address of an organization."""
     with transaction(app, needs="organizations:read") as tx:
-        return service.read(tx, location_id, include_deleted=include_deleted)
+        return service.read(tx, location_id, include_deleted=bool(include_deleted))
 
 
 @app.patch("/api/locations/<location_id>", summary="Change a location", tags=["Locations"], operation_id="change_location")
@@ -29,7 +31,10 @@ def change_location(location_id: UUID, patch: LocationPatch) -> Location:
         return service.change(tx, location_id, patch, version=version)
 
 
-@app.delete("/api/locations/<location_id>", status_code=204, summary="Delete a location", tags=["Locations"], operation_id="delete_location")
+@app.delete(
+    "/api/locations/<location_id>",
+    status_code=204, summary="Delete a location", tags=["Locations"], operation_id="delete_location",
+)
 def delete_location(location_id: UUID) -> Response[Any]:
     """Hide an address; if it was the primary one, the oldest that stays follows."""
     version = if_match(app)

@@ -16,14 +16,17 @@ app = api(__name__)
 
 @app.get("/api/organizations/<organization_id>", summary="Read an organization", tags=["Organizations"], operation_id="read_organization")
 def read_organization(
-    organization_id: UUID, include_deleted: Annotated[bool, Query(description="Answer also when it is deleted.")] = False
+    organization_id: UUID, include_deleted: Annotated[bool | None, Query(description="Answer also when it is deleted.")] = None
 ) -> Organization:
     """One organization with its rep, primary location and primary contact."""
     with transaction(app, needs="organizations:read") as tx:
-        return service.read(tx, organization_id, include_deleted=include_deleted)
+        return service.read(tx, organization_id, include_deleted=bool(include_deleted))
 
 
-@app.patch("/api/organizations/<organization_id>", summary="Change an organization", tags=["Organizations"], operation_id="change_organization")
+@app.patch(
+    "/api/organizations/<organization_id>",
+    summary="Change an organization", tags=["Organizations"], operation_id="change_organization",
+)
 def change_organization(organization_id: UUID, patch: OrganizationPatch) -> Organization:
     """Replace what is sent; null clears. A rep is assigned here."""
     version = if_match(app)
@@ -31,7 +34,10 @@ def change_organization(organization_id: UUID, patch: OrganizationPatch) -> Orga
         return service.change(tx, organization_id, patch, version=version)
 
 
-@app.delete("/api/organizations/<organization_id>", status_code=204, summary="Delete an organization", tags=["Organizations"], operation_id="delete_organization")
+@app.delete(
+    "/api/organizations/<organization_id>",
+    status_code=204, summary="Delete an organization", tags=["Organizations"], operation_id="delete_organization",
+)
 def delete_organization(organization_id: UUID) -> Response[Any]:
     """Hide an organization with its locations and contacts; it can be restored."""
     version = if_match(app)

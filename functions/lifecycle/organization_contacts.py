@@ -14,21 +14,27 @@ from clientway.schemas import Page
 app = api(__name__)
 
 
-@app.get("/api/organizations/<organization_id>/contacts", summary="List an organization's contacts", tags=["Contacts"], operation_id="list_organization_contacts")
+@app.get(
+    "/api/organizations/<organization_id>/contacts",
+    summary="List an organization's contacts", tags=["Contacts"], operation_id="list_organization_contacts",
+)
 def list_organization_contacts(
     organization_id: UUID,
-    include_deleted: Annotated[bool, Query(description="Deleted ones too.")] = False,
+    include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[str, Query(description="created_at or -created_at")] = "created_at",
 ) -> Page[Contact]:
     """The people at an organization, the oldest entry first."""
-    filters = {"organization_id": organization_id, "include_deleted": include_deleted}
+    filters = {"organization_id": organization_id, "include_deleted": bool(include_deleted)}
     with transaction(app, needs="contacts:read") as tx:
-        return service.of_organization(tx, organization_id, Request(limit, cursor, sort, filters), include_deleted=include_deleted)
+        return service.of_organization(tx, organization_id, Request(limit, cursor, sort, filters), include_deleted=bool(include_deleted))
 
 
-@app.post("/api/organizations/<organization_id>/contacts", status_code=201, summary="Add a contact", tags=["Contacts"], operation_id="create_contact")
+@app.post(
+    "/api/organizations/<organization_id>/contacts",
+    status_code=201, summary="Add a contact", tags=["Contacts"], operation_id="create_contact",
+)
 def create_contact(organization_id: UUID, contact: ContactCreate) -> Contact:
     """Add somebody at an organization; the first becomes the primary contact."""
     with transaction(app, needs="contacts:write") as tx:

@@ -23,11 +23,11 @@ def list_organizations(
     source: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     tag: Annotated[str | None, Query(min_length=1, max_length=60)] = None,
     rep: Annotated[str | None, Query(min_length=1, max_length=100, description="A rep's id or slug.")] = None,
-    state: Annotated[str | None, Query(min_length=1, max_length=100, description="Of one of its locations: a US state by code or name.")] = None,
-    pos_system: Annotated[str | None, Query(min_length=1, max_length=100, description="Of one of its locations; the same one as `state`.")] = None,
+    state: Annotated[str | None, Query(min_length=1, max_length=100, description="Of one of its locations; code or name.")] = None,
+    pos_system: Annotated[str | None, Query(min_length=1, max_length=100, description="Of the same location as `state`.")] = None,
     updated_since: Annotated[AwareDatetime | None, Query(description="Changed at this time or later.")] = None,
     created_before: Annotated[AwareDatetime | None, Query(description="Created before this time.")] = None,
-    include_deleted: Annotated[bool, Query(description="Deleted ones too.")] = False,
+    include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
@@ -36,13 +36,16 @@ def list_organizations(
     """The companies that the tenant sells to, the latest changed first."""
     filters = Filters(
         lifecycle_stage=lifecycle_stage, source=source, tag=tag, rep=rep, state=us_state(state), pos_system=pos_system,
-        updated_since=updated_since, created_before=created_before, include_deleted=include_deleted, q=q,
+        updated_since=updated_since, created_before=created_before, include_deleted=bool(include_deleted), q=q,
     )  # fmt: skip
     with transaction(app, needs="organizations:read") as tx:
         return service.find(tx, Request(limit, cursor, sort, vars(filters)), filters)
 
 
-@app.post("/api/organizations", status_code=201, summary="Create an organization", tags=["Organizations"], operation_id="create_organization")
+@app.post(
+    "/api/organizations",
+    status_code=201, summary="Create an organization", tags=["Organizations"], operation_id="create_organization",
+)
 def create_organization(organization: OrganizationCreate) -> Organization:
     """Add a company as a lead; its stage moves by facts from then on."""
     with transaction(app, needs="organizations:write") as tx:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
+from types import MappingProxyType
 from typing import Any, cast
 
 from aws_lambda_powertools import Logger
@@ -29,7 +30,18 @@ from sqlalchemy import text
 from clientway import db, effects, ratelimit, tokens
 from clientway.access import roles_allowed
 from clientway.db import Tx
-from clientway.errors import FieldError, Forbidden, Malformed, NotFound, PreconditionFailed, PreconditionRequired, Problem, TooLarge, Unauthorized, Unprocessable
+from clientway.errors import (
+    FieldError,
+    Forbidden,
+    Malformed,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    Problem,
+    TooLarge,
+    Unauthorized,
+    Unprocessable,
+)
 from clientway.paging import DatabaseJson
 
 logger = Logger(service="clientway")
@@ -87,6 +99,8 @@ class _Answers(BaseMiddlewareHandler):
 class Api(APIGatewayHttpResolver):
     """The resolver of one path's handlers."""
 
+    rate: Mapping[str, str] = MappingProxyType({})
+
     tx: Tx | None = None
     failure: Exception | None = None
     idempotency: tuple[str, str, str] | None = None
@@ -97,6 +111,7 @@ class Api(APIGatewayHttpResolver):
         started = time.monotonic()
         for attempt in range(_RETRIES):
             self.tx = self.failure = self.idempotency = self.replay_refusal = None
+            self.rate = {}
             answer = self._attempt(event, context)
             # Nothing was committed and the connection was an old one: the server or the network closed it while idle.
             stale = isinstance(self.failure, db.Unavailable) and not self.failure.fresh and not self.failure.sent_commit
@@ -104,6 +119,7 @@ class Api(APIGatewayHttpResolver):
                 break
         headers = answer.setdefault("headers", {})
         headers["X-Request-Id"] = _request_id(event)
+        headers.update(self.rate)
         headers.setdefault("Cache-Control", "no-store")
         logger.info(
             "request",
@@ -115,6 +131,10 @@ class Api(APIGatewayHttpResolver):
             },
         )
         return answer
+
+    def lambda_handler(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """What template.yaml names: answer one event."""
+        return self.resolve(event, context)
 
     def _attempt(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
@@ -173,7 +193,6 @@ _EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
 def api(name: str) -> Api:
     """The resolver of a handler module: `app = api(__name__)`, then `handler = app.lambda_handler`."""
     app = Api(enable_validation=True, json_body_deserializer=_strict_json)
-    app.lambda_handler = app.resolve  # type: ignore[attr-defined]
     app._response_validation_middleware = _Answers()  # noqa: SLF001  # type: ignore[attr-defined]
     app.exception_handler(Exception)(app.refuse)
     app.exception_handler(Replay)(lambda replay: replay.answer)
@@ -191,7 +210,7 @@ def transaction(app: Api, *, needs: str, replay_refusal: Problem | None = None) 
     """
     app.replay_refusal = replay_refusal
     token = _credential(app, needs)
-    app.rate = ratelimit.take(tokens.digest(token)[:16])  # type: ignore[attr-defined]
+    app.rate = ratelimit.take(tokens.digest(token)[:16])
     with _open(app, db.Credential(tokens.digest(token), roles_allowed(needs))) as tx:
         yield tx
 

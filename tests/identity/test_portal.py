@@ -19,7 +19,10 @@ def client(sql, tenant):
         slug = f"ada-{uuid4().hex[:8]}"
         email = f"{slug}@client.example"
         given = {"t": owner.id, "r": rep, "o": organization, "a": account, "c": contact, "slug": slug, "email": email}
-        sql("insert into reps (tenant_id, id, slug, name, email, phone) values (:t, :r, :slug, 'Rhea Rep', 'rhea@us.example', '+12125550100')", **given)
+        sql(
+            "insert into reps (tenant_id, id, slug, name, email, phone) values (:t, :r, :slug, 'Rhea Rep', 'rhea@us.example', '+12125550100')",
+            **given,
+        )
         sql(
             "insert into organizations (tenant_id, id, legal_name, dba_name, slug, name_norm, search_text, lifecycle_stage, assigned_rep_id) "
             "values (:t, :o, 'Ada Foods LLC', 'Ada''s Diner', :slug, 'ada', 'ada', 'client', :r)",
@@ -92,7 +95,13 @@ def test_a_contact_sees_their_page(invoke, client, session, sql, tenant):
     info = PortalInfo.model_validate_json(answer.body)
     assert (answer.status, info.name, info.tenant_name) == (200, "Ada Client", "Test tenant")
     assert (info.company.name, info.company.legal_name) == ("Ada's Diner", "Ada Foods LLC")
-    assert (info.plan.tier, info.plan.status, info.plan.hours_included, info.plan.hours_used, info.plan.hours_remaining) == ("professional", "active", 10, 1.5, 8.5)
+    assert (info.plan.tier, info.plan.status, info.plan.hours_included, info.plan.hours_used, info.plan.hours_remaining) == (
+        "professional",
+        "active",
+        10,
+        1.5,
+        8.5,
+    )
     assert (info.rep.name, info.rep.email, info.rep.phone) == ("Rhea Rep", "rhea@us.example", "+12125550100")
     assert {ticket.subject for ticket in info.open_tickets} == {"Printer", "Menu"}
     assert [activity.title for activity in info.recent_activities] == ["Visit", "Call"]
@@ -111,7 +120,12 @@ def test_signing_in_is_put_on_the_timeline(client, session, sql, tenant):
     session(contact)
 
     row = sql("select * from activities where tenant_id = :t and activity_type = 'portal_login'", t=tenant.id)[0]
-    assert (row["organization_id"], row["contact_id"], row["performed_by_type"], row["client_visible"]) == (contact["o"], contact["c"], "portal", False)
+    assert (row["organization_id"], row["contact_id"], row["performed_by_type"], row["client_visible"]) == (
+        contact["o"],
+        contact["c"],
+        "portal",
+        False,
+    )
 
 
 def test_the_code_works_on_another_device_and_only_there(client, ask, verify):
@@ -142,7 +156,7 @@ def test_the_mail_names_portal_and_tenant_behind_the_hash(client, ask, mails, te
 
 def test_who_may_not_gets_the_same_answer_and_no_mail(invoke, client, mails, tenant, sql):
     closed, deleted, known = client(portal_enabled=False), client(), client()
-    sql("update contacts set deleted_at = now() where id = :c", **{"c": deleted["c"]})
+    sql("update contacts set deleted_at = now() where id = :c", c=deleted["c"])
     tries = [
         (closed["slug"], tenant.slug, closed["email"]),
         (deleted["slug"], tenant.slug, deleted["email"]),
@@ -151,10 +165,15 @@ def test_who_may_not_gets_the_same_answer_and_no_mail(invoke, client, mails, ten
         ("no-such-slug", tenant.slug, known["email"]),
     ]
 
-    answers = [invoke("identity/portal_sign_in", path={"slug": slug}, body={"tenant": named, "email": email}, token=None) for slug, named, email in tries]
+    answers = [
+        invoke("identity/portal_sign_in", path={"slug": slug}, body={"tenant": named, "email": email}, token=None)
+        for slug, named, email in tries
+    ]
 
     assert mails() == []
-    answers.append(invoke("identity/portal_sign_in", path={"slug": known["slug"]}, body={"tenant": tenant.slug, "email": known["email"]}, token=None))
+    answers.append(
+        invoke("identity/portal_sign_in", path={"slug": known["slug"]}, body={"tenant": tenant.slug, "email": known["email"]}, token=None)
+    )
     assert len(mails()) == 1
     assert len({(answer.status, answer.body) for answer in answers}) == 1
 
@@ -210,6 +229,11 @@ def test_a_staff_link_opens_no_portal_and_the_other_way_round(invoke, client, as
     nonce, token, _ = ask(contact)
 
     cookies = [f"__Host-clientway-portal-nonce={staff_nonce}"]
-    assert invoke("identity/portal_sign_in_verify", path={"slug": contact["slug"]}, body={"token": staff_token}, token=None, cookies=cookies).status == 401
+    assert (
+        invoke(
+            "identity/portal_sign_in_verify", path={"slug": contact["slug"]}, body={"token": staff_token}, token=None, cookies=cookies
+        ).status
+        == 401
+    )
     cookies = [f"__Host-clientway-nonce={nonce}"]
     assert invoke("identity/sign_in_email_verify", body={"token": token}, token=None, cookies=cookies).status == 401

@@ -195,7 +195,6 @@ def test_the_schedule_serves_every_tenant(tenant, other_tenant, admin_engine):
     from pathlib import Path
 
     from lifecycle import recalculate_health
-
     from tests.fixtures import EVENTS, LambdaContext
 
     for one in (tenant, other_tenant):

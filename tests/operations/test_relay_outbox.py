@@ -48,7 +48,11 @@ def outbox(admin_engine, tenant):
 
     def read():
         with admin_engine.connect() as connection:
-            return connection.execute(text("select * from outbox where tenant_id = :t order by created_at, id"), {"t": tenant.id}).mappings().all()
+            return (
+                connection.execute(text("select * from outbox where tenant_id = :t order by created_at, id"), {"t": tenant.id})
+                .mappings()
+                .all()
+            )
 
     return read
 
@@ -66,7 +70,9 @@ def test_what_was_published_reaches_the_queue_once(tenant, outbox, queue):
     (row_id,) = publish(tenant, template="staff_link")
 
     assert run() == {"sent": 1, "unsubscribed": 0, "failed": 0}
-    assert queue() == [{"id": str(row_id), "tenant_id": str(tenant.id), "topic": "mail", "payload": {"number": 0, "template": "staff_link"}}]
+    assert queue() == [
+        {"id": str(row_id), "tenant_id": str(tenant.id), "topic": "mail", "payload": {"number": 0, "template": "staff_link"}}
+    ]
     assert run() == {"sent": 0, "unsubscribed": 0, "failed": 0}
 
 
@@ -151,9 +157,14 @@ def test_a_relay_whose_lease_was_taken_over_finishes_nothing(tenant, outbox, que
 
 
 def test_rows_of_a_transaction_that_rolled_back_never_go_out(tenant, outbox, queue):
-    with pytest.raises(RuntimeError), job_transaction(tenant.id) as tx:
-        effects.publish(tx, "mail", {})
-        raise RuntimeError
+    def fail():
+        with job_transaction(tenant.id) as tx:
+            effects.publish(tx, "mail", {})
+            effects.flush(tx)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     assert run()["sent"] == 0
 

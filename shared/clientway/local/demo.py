@@ -1,12 +1,11 @@
 """The demo tenant: invented businesses, the same on every machine, made through the services that a user would call."""
 
+import json
 import random
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-
-import json
 
 from clientway import db, effects, tokens
 from clientway.access import ADMINS
@@ -98,7 +97,7 @@ def _reps(key: str) -> list[UUID]:
     from clientway.paging import Request  # noqa: PLC0415
 
     with _transaction(key) as tx:
-        there = json.loads(reps.find(tx, Request(25, None, "name", {}), active=None))["data"]
+        there = json.loads(reps.find(tx, Request(25, None, "slug", {}), active=None))["data"]
         if there:
             return [UUID(one["id"]) for one in there]
         names = ("Rosa Delgado", "Sam Whitfield")

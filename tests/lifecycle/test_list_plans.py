@@ -1,0 +1,161 @@
+"""Every list finds its first page through an index, under row security, in a tenant of 100,000 rows."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.dialects import postgresql
+
+from clientway import access, db, paging, tokens
+from clientway.lifecycle.contacts import queries as contacts
+from clientway.lifecycle.locations import queries as locations
+from clientway.lifecycle.organizations import queries as organizations
+from clientway.lifecycle.reps import queries as reps
+from tests.fixtures import make_tenant
+
+ROWS = 100_000
+NEVER_SCANNED = {"organizations", "contacts", "locations", "organization_tags"}
+SEED = """
+insert into reps (tenant_id, id, slug, name)
+select :t, md5(:s || 'r' || n)::uuid, 'rep-' || n, 'Rep ' || n from generate_series(1, 200) n;
+
+insert into organizations (tenant_id, id, legal_name, slug, lifecycle_stage, source, assigned_rep_id, name_norm, search_text, updated_at, created_at)
+select :t, md5(:s || 'o' || n)::uuid, 'Place ' || n, 'place-' || n,
+       (array['lead', 'prospect', 'mql', 'sql', 'opportunity', 'client', 'churned', 'blacklist'])[1 + mod(n, 8)], 'source-' || mod(n, 40),
+       md5(:s || 'r' || (1 + mod(n, 200)))::uuid, md5(n::text), 'place ' || n || chr(10) || md5(n::text),
+       now() - n * interval '1 minute', now() - n * interval '1 minute'
+  from generate_series(1, :rows) n;
+
+insert into organization_tags (tenant_id, organization_id, tag)
+select :t, md5(:s || 'o' || n)::uuid, 'tag-' || mod(n, 50) from generate_series(1, :rows) n;
+
+insert into locations (tenant_id, id, organization_id, name, slug, state, pos_system, is_primary, created_at)
+select :t, md5(:s || 'l' || n)::uuid, md5(:s || 'o' || n)::uuid, 'Main', 'main-' || n, 'S' || mod(n, 50), 'pos-' || mod(n, 20), true, now() - n * interval '1 minute'
+  from generate_series(1, :rows) n;
+
+insert into contacts (tenant_id, id, organization_id, first_name, email, email_norm, slug, role_type, source, name_norm, search_text, is_primary, updated_at, created_at)
+select :t, md5(:s || 'c' || n)::uuid, md5(:s || 'o' || n)::uuid, 'Ann ' || n, n || '@x.example', n || '@x.example', 'ann-' || n,
+       (array['owner', 'gm', 'manager', 'chef', 'other'])[1 + mod(n, 5)], 'source-' || mod(n, 40), md5('c' || n), 'ann ' || n || chr(10) || n || '@x.example', true,
+       now() - n * interval '1 minute', now() - n * interval '1 minute'
+  from generate_series(1, :rows) n;
+"""
+
+
+@pytest.fixture(scope="module")
+def crowd(admin_engine, database_url):
+    """A tenant of 100,000 organizations, each with a tag, a location and a contact; beside it one half as large."""
+    made = [make_tenant(admin_engine) for _ in range(2)]
+    with admin_engine.connect() as connection:
+        for rows, one in zip((ROWS // 2, ROWS), made, strict=True):
+            for statement in SEED.split(";\n")[:-1]:
+                connection.execute(text(statement), {key: value for key, value in {"t": one.id, "s": one.slug, "rows": rows}.items() if f":{key}" in statement})
+        for table in (*NEVER_SCANNED, "reps"):
+            connection.execute(text(f"analyze {table}"))
+    return made[1]
+
+
+@pytest.fixture
+def plan(crowd, monkeypatch):
+    """The plan of the statement that a list sends, made as the application's role; and the seconds it takes."""
+    tx = db.begin(db.Credential(tokens.digest(crowd.admin), access.VIEWERS), now=datetime.now(UTC))
+    explained = []
+    execute = tx.execute
+
+    def explain(statement, parameters=None):
+        if not isinstance(statement, type(text(""))):
+            compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            sql = str(compiled).replace(":", r"\:")
+            answer = execute(text(f"explain (analyze, format json) {sql}")).scalar_one()
+            explained.append(answer if isinstance(answer, list) else json.loads(answer))
+        return execute(statement, parameters)
+
+    monkeypatch.setattr(tx, "execute", explain)
+
+    def call(find):
+        find(tx)
+        assert len(explained) == 1
+        return explained[0][0]
+
+    yield call
+    db.rollback(tx)
+
+
+def scanned(node):
+    found = {node["Relation Name"]} if node["Node Type"] == "Seq Scan" else set()
+    return found.union(*(scanned(child) for child in node.get("Plans", [])))
+
+
+def check(plan):
+    assert not scanned(plan["Plan"]) & NEVER_SCANNED, json.dumps(plan, indent=1)
+    assert plan["Execution Time"] < 1000, json.dumps(plan, indent=1)
+
+
+def request(sort):
+    return paging.Request(25, None, sort, {})
+
+
+SORTS = ("-updated_at", "updated_at", "-created_at", "name", "-name")
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {}, {"lifecycle_stage": "client"}, {"source": "source-7"}, {"tag": "tag-7"}, {"rep": "rep-7"}, {"state": "S7"}, {"pos_system": "pos-7"},
+        {"state": "S7", "pos_system": "pos-7"}, {"q": "place 4242"}, {"q": "4242@x"}, {"q": "ab"}, {"q": "nothing like it"},
+        {"include_deleted": True}, {"updated_since": datetime(2020, 1, 1, tzinfo=UTC)}, {"created_before": datetime(2020, 1, 1, tzinfo=UTC)},
+        {"lifecycle_stage": "client", "source": "source-5", "tag": "tag-5"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_organizations_are_found_through_an_index(plan, asked, sort):
+    check(plan(lambda tx: organizations.find(tx, request(sort), organizations.Filters(**asked))))
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {}, {"lifecycle_stage": "client"}, {"q": "ann 4242"}, {"q": "4242@x"}, {"q": "ab"}, {"email_norm": "7@x.example"}, {"role_type": "gm"},
+        {"source": "source-7"}, {"is_primary": True}, {"do_not_contact": False}, {"include_deleted": True},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_contacts_are_found_through_an_index(plan, asked, sort):
+    check(plan(lambda tx: contacts.find(tx, request(sort), contacts.Filters(**asked))))
+
+
+BELONGINGS = {
+    "locations": lambda tx, one: locations.find(tx, one, request("created_at"), include_deleted=False),
+    "contacts": lambda tx, one: contacts.of_organization(tx, one, request("-created_at"), include_deleted=False),
+    "clients": lambda tx, _: reps.clients(tx, request("-updated_at"), organizations.Filters(rep="rep-7")),
+}
+
+
+@pytest.mark.parametrize("kind", BELONGINGS)
+def test_what_belongs_to_an_organization_or_a_rep_is_found_through_an_index(plan, crowd, admin_engine, kind):
+    with admin_engine.connect() as connection:
+        one = connection.execute(text("select id from organizations where tenant_id = :t limit 1"), {"t": crowd.id}).scalar_one()
+    check(plan(lambda tx: BELONGINGS[kind](tx, one)))
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("pattern", ["%place 4242%", "%4242@x%", "%nothing like it%", "%place%"])
+@pytest.mark.parametrize("table", ["organizations", "contacts"])
+def test_a_search_looks_into_the_trigrams_alone(crowd, admin_url, table, pattern, mode):
+    """The body of app.search_…: what EXPLAIN of a list does not show, run as the role that it runs as."""
+    engine = create_engine(admin_url.replace("postgresql://", "postgresql+pg8000://", 1))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("set local role clientway_search")
+        connection.exec_driver_sql(f"set local plan_cache_mode = {mode}")
+        connection.execute(text("select set_config('app.tenant_id', :t, true)"), {"t": str(crowd.id)})
+        body = f"select o.id from public.{table} o where o.tenant_id = app.tenant() and o.search_text like $1 limit $2"
+        connection.exec_driver_sql(f"prepare search(text, integer) as {body}")
+        explained = connection.execute(text(f"explain (analyze, format json) execute search('{pattern}', 1000)")).scalar_one()
+        connection.exec_driver_sql("deallocate search")
+    engine.dispose()
+
+    assert explained[0]["Execution Time"] < 250, json.dumps(explained, indent=1)
+    if pattern != "%place%":
+        assert "Seq Scan" not in json.dumps(explained), json.dumps(explained, indent=1)
