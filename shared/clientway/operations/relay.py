@@ -5,6 +5,7 @@ A row goes out at least once; its id travels along as the receiver's idempotency
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -152,4 +153,7 @@ def _sqs() -> Any:
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 2}))
+    # From private subnets SQS is reached over IPv6; a stand-in on this machine has one address only.
+    dual_stack = os.environ.get("SQS_DUALSTACK") == "true" and "AWS_ENDPOINT_URL" not in os.environ
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    return boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=8, retries=retries, use_dualstack_endpoint=dual_stack))

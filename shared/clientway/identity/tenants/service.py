@@ -4,6 +4,7 @@ They act as `clientway_auth`, the one role whose policies reach over tenants, so
 (Aurora has none) can run them as well.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,25 +74,31 @@ def create(
         phone_region=_REGION.fullmatch(phone_region) is not None,
         admin_email=email_norm is not None,
     )
+    tenant_id = uuid7()
     given = {
-        "tenant": uuid7(), "name": name.strip(), "slug": slug, "time_zone": time_zone, "currency": currency, "region": phone_region,
+        "tenant": tenant_id, "name": name.strip(), "slug": slug, "time_zone": time_zone, "currency": currency, "region": phone_region,
         "user": uuid4(), "email": admin_email.strip(), "email_norm": email_norm, "membership": uuid7(),
     }  # fmt: skip
     with _administration(admin_connection_url) as connection:
         row = connection.execute(_CREATE, given).one_or_none()
         if row is None:
             raise SlugTaken(f"A tenant with the slug {slug!r} exists already.", errors=[FieldError("#/slug", "taken", "choose another")])
-    return Created(given["tenant"], row.user_id)
+    return Created(tenant_id, row.user_id)
 
 
-def add_member(admin_connection_url: str, *, tenant: str, email: str, role: str) -> UUID:
-    """Give somebody a role in the tenant of this slug (or change it) and return the user's id; an operator's way back in.
+def add_member(admin_connection_url: str, *, tenant: str, email: str, role: str, sign_in_url: str) -> UUID:
+    """Give somebody a role in the tenant of this slug (or change it), queue their invitation, and return the user's id.
 
-    Raises NotFound (404) for an unknown tenant, Unprocessable (422) for a faulty field.
+    An operator's way back in when a tenant's administrators are gone. Raises NotFound (404) for an unknown tenant,
+    Unprocessable (422) for a faulty field.
     """
     email_norm = normalise.email(email)
     _check(email=email_norm is not None, role=role in ROLES)
-    given = {"slug": tenant, "user": uuid4(), "email": email.strip(), "email_norm": email_norm, "membership": uuid7(), "role": role}
+    mail = {"template": "invitation", "to": email_norm, "inviter": "Your operator", "role": role, "url": sign_in_url}
+    given = {
+        "slug": tenant, "user": uuid4(), "email": email.strip(), "email_norm": email_norm, "membership": uuid7(), "role": role,
+        "mail_id": uuid7(), "mail": json.dumps(mail),
+    }  # fmt: skip
     with _administration(admin_connection_url) as connection:
         user_id: UUID | None = connection.scalar(_ADD_MEMBER, given)
     if user_id is None:
@@ -154,7 +161,10 @@ insert into memberships (tenant_id, id, user_id, role)
 select made.tenant_id, :membership, person.id, 'admin' from made, person returning user_id
 """)
 _ADD_MEMBER = text("""
-with known as (select tenant_id from tenants where slug = :slug
+with known as (select tenant_id, name from tenants where slug = :slug
+), mail as (
+  insert into outbox (tenant_id, id, topic, payload)
+  select tenant_id, :mail_id, 'mail', cast(:mail as jsonb) || jsonb_build_object('tenant_name', name) from known
 ), person as (
   insert into users (id, email, email_norm) select :user, :email, :email_norm from known
   on conflict (email_norm) do update set email_norm = excluded.email_norm returning id
