@@ -150,7 +150,9 @@ def test_a_search_looks_into_the_trigrams_alone(crowd, admin_url, table, pattern
         connection.exec_driver_sql("set local role clientway_search")
         connection.exec_driver_sql(f"set local plan_cache_mode = {mode}")
         connection.execute(text("select set_config('app.tenant_id', :t, true)"), {"t": str(crowd.id)})
-        body = f"select o.id from public.{table} o where o.tenant_id = app.tenant() and o.search_text like $1 limit $2"
+        statement = text("select prosrc from pg_proc where oid = cast(:f as regprocedure)")
+        body = connection.execute(statement, {"f": f"app.search_{table}(text, integer)"}).scalar_one()
+        body = body.replace("p_pattern", "$1").replace("p_limit", "$2")
         connection.exec_driver_sql(f"prepare search(text, integer) as {body}")
         explained = connection.execute(text(f"explain (analyze, format json) execute search('{pattern}', 1000)")).scalar_one()
         connection.exec_driver_sql("deallocate search")

@@ -32,7 +32,8 @@ _LINKED_ANSWER = (
 _C = contacts.alias("c")
 _O = organizations.alias("o")
 _ORGANIZATION = (
-    "case when o.id is not null then json_build_object('id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'lifecycle_stage', o.lifecycle_stage) end"
+    "case when o.id is not null then json_build_object("
+    "'id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'lifecycle_stage', o.lifecycle_stage) end"
 )
 SORTS = {"updated_at": _C.c.updated_at, "created_at": _C.c.created_at, "name": _C.c.name_norm.collate("C").label("name_norm")}
 
@@ -43,9 +44,10 @@ _DEMOTED = """demoted as (
   returning c.id)"""
 
 _PROBES = """jsonb_build_object(
-  'same_email', (select x.id from contacts x where x.tenant_id = app.tenant() and x.email_norm = cast(:email_norm as text) and x.deleted_at is null),
-  'same_hubspot', (select x.id from contacts x where x.tenant_id = app.tenant() and x.hubspot_contact_id = cast(:hubspot_contact_id as text)
-                      and x.deleted_at is null),
+  'same_email', (select x.id from contacts x where x.tenant_id = app.tenant()
+                    and x.email_norm = cast(:email_norm as text) and x.deleted_at is null),
+  'same_hubspot', (select x.id from contacts x where x.tenant_id = app.tenant()
+                      and x.hubspot_contact_id = cast(:hubspot_contact_id as text) and x.deleted_at is null),
   'location_of', (select x.organization_id from locations x where x.tenant_id = app.tenant() and x.id = cast(:location_id as uuid)
                      and x.deleted_at is null))"""
 
@@ -93,7 +95,10 @@ def find(tx: Tx, request: Request, filters: Filters) -> Any:
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     c = _C.c
-    equal = ("organization_id", "email_norm", "role_type", "status", "source", "is_primary", "is_decision_maker", "portal_enabled", "do_not_contact")
+    equal = (
+        "organization_id", "email_norm", "role_type", "status", "source",
+        "is_primary", "is_decision_maker", "portal_enabled", "do_not_contact",
+    )  # fmt: skip
     found: list[ColumnElement[bool]] = [c[name] == getattr(filters, name) for name in equal if getattr(filters, name) is not None]
     if not filters.include_deleted:
         found.append(c.deleted_at.is_(None))
@@ -118,8 +123,7 @@ def read(tx: Tx, contact_id: UUID, *, include_deleted: bool = False) -> Any:
     """One contact, or None."""
     live = "" if include_deleted else "and c.deleted_at is null"
     statement = f"with written as (select c.* from contacts c where c.tenant_id = app.tenant() and c.id = :id {live}) {_ANSWER}"
-    row = tx.execute(text(statement), {"id": contact_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return _answer(tx.execute(text(statement), {"id": contact_id}).one_or_none())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,11 +168,10 @@ def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[st
         "row": json.dumps(row), "contact_id": row["id"], "is_primary": row["is_primary"], "people": people.blind([person]),
         **refresh(tx, dossier, derived),
     }  # fmt: skip
-    written = tx.execute(text(statement), given).one_or_none()
-    return None if written is None else DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), given).one_or_none())
 
 
-def update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Mapping[str, Any], derived: Mapping[str, Any], person: people.Reachable) -> Any:
+def update(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[str, Any], person: people.Reachable) -> Any:
     """Replace columns of a locked contact, link its person and bring its organization in line."""
     changes = ", ".join(f"{name} = g.{name}" for name in row)
     statement = f"""
@@ -176,15 +179,15 @@ def update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Mapping[str, Any], d
       {_DEMOTED},
       written as (
         update contacts c set {changes}, version = c.version + 1, updated_at = :now
-          from given g, (select count(*) from demoted) d where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid) returning c.*),
+          from given g, (select count(*) from demoted) d
+         where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid) returning c.*),
       refreshed as ({REFRESH})
       {_LINKED_ANSWER}"""
     given = {
-        "row": json.dumps(row), "contact_id": contact_id, "is_primary": row["is_primary"], "people": people.blind([person]),
+        "row": json.dumps(row), "contact_id": person.contact_id, "is_primary": row["is_primary"], "people": people.blind([person]),
         **refresh(tx, dossier, derived),
     }  # fmt: skip
-    written = tx.execute(text(statement), given).one()
-    return DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), given).one())
 
 
 _DELETE = text(f"""
@@ -200,3 +203,8 @@ promoted as (
 def delete(tx: Tx, dossier: Dossier, contact_id: UUID, derived: Mapping[str, Any], *, next_primary: str | None) -> None:
     """Hide a locked contact; `next_primary` becomes the primary one."""
     tx.execute(_DELETE, {"contact_id": contact_id, "next_id": next_primary, **refresh(tx, dossier, derived)})
+
+
+def _answer(row: Any) -> Any:
+    """The row as the answer, with its version for the ETag; None stays None."""
+    return None if row is None else DatabaseJson(row[0], row[1])

@@ -102,9 +102,8 @@ def change(tx: Tx, contact_id: UUID, patch: ContactPatch, *, version: int) -> An
     Raises NotFound (404), PreconditionFailed (412), ContactExists (409), Unprocessable (422).
     """
     sent = patch.model_dump(mode="json", exclude_unset=True)
-    keys = Keys(
-        email_norm=normalise.email(patch.email) if patch.email else None, hubspot_contact_id=patch.hubspot_contact_id, location_id=patch.location_id
-    )
+    email_norm = normalise.email(patch.email) if patch.email else None
+    keys = Keys(email_norm=email_norm, hubspot_contact_id=patch.hubspot_contact_id, location_id=patch.location_id)
     dossier, target = _lock(tx, contact_id, keys)
     check_version(target["version"], version)
     _check_keys(dossier.probes or {}, contact_id, target["organization_id"] or "none" if patch.location_id else None)
@@ -167,7 +166,7 @@ def _lock(tx: Tx, contact_id: UUID, keys: Keys) -> tuple[Dossier, Row]:
 def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, derived: Row) -> Any:
     person = Reachable(contact_id, row["email_norm"], row["phone_e164"])
     try:
-        return queries.update(tx, dossier, contact_id, row, derived, person)
+        return queries.update(tx, dossier, row, derived, person)
     except DatabaseError as error:
         # Somebody took it between the look and the write; the transaction is lost, so nobody can be asked who.
         field = _CONSTRAINTS.get(db.constraint_name(error) or "")
@@ -182,7 +181,8 @@ def _check(row: Row, sent: Row) -> str | None:
     if sent.get("email") and not email_norm:
         raise Unprocessable("The contact breaks a rule.", errors=[FieldError("#/email", "invalid_email", "not an e-mail address")])
     if not any(row[name] for name in _SOMEBODY):
-        raise Unprocessable("A contact has at least one of them.", errors=[FieldError(f"#/{name}", "missing", "nothing given") for name in _SOMEBODY])
+        pointers = [FieldError(f"#/{name}", "missing", "nothing given") for name in _SOMEBODY]
+        raise Unprocessable("A contact has at least one of them.", errors=pointers)
     return email_norm or None
 
 

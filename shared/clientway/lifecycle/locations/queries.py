@@ -41,8 +41,7 @@ def read(tx: Tx, location_id: UUID, *, include_deleted: bool) -> Any:
     """One location, or None."""
     live = "" if include_deleted else "and l.deleted_at is null"
     statement = f"with written as (select l.* from locations l where l.tenant_id = app.tenant() and l.id = :id {live}) {_ANSWER}"
-    row = tx.execute(text(statement), {"id": location_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return _answer(tx.execute(text(statement), {"id": location_id}).one_or_none())
 
 
 def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[str, Any]) -> Any:
@@ -59,8 +58,7 @@ def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[st
       refreshed as ({REFRESH} and exists (select from written))
       {_ANSWER}"""
     given = {"row": json.dumps(row), "location_id": row["id"], "is_primary": row["is_primary"], **refresh(tx, dossier, derived)}
-    written = tx.execute(text(statement), given).one_or_none()
-    return None if written is None else DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), given).one_or_none())
 
 
 def update(tx: Tx, dossier: Dossier, location_id: UUID, row: Mapping[str, Any], derived: Mapping[str, Any]) -> Any:
@@ -71,12 +69,12 @@ def update(tx: Tx, dossier: Dossier, location_id: UUID, row: Mapping[str, Any], 
       {_DEMOTED},
       written as (
         update locations l set {changes}, version = l.version + 1, updated_at = :now
-          from given g, (select count(*) from demoted) d where l.tenant_id = app.tenant() and l.id = cast(:location_id as uuid) returning l.*),
+          from given g, (select count(*) from demoted) d
+         where l.tenant_id = app.tenant() and l.id = cast(:location_id as uuid) returning l.*),
       refreshed as ({REFRESH})
       {_ANSWER}"""
     given = {"row": json.dumps(row), "location_id": location_id, "is_primary": row["is_primary"], **refresh(tx, dossier, derived)}
-    written = tx.execute(text(statement), given).one()
-    return DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), given).one())
 
 
 _DELETE = text(f"""
@@ -90,3 +88,8 @@ with written as (
 def delete(tx: Tx, dossier: Dossier, location_id: UUID, derived: Mapping[str, Any], *, next_primary: str | None) -> None:
     """Hide a locked location; `next_primary` becomes the primary one."""
     tx.execute(_DELETE, {"location_id": location_id, "next_id": next_primary, **refresh(tx, dossier, derived)})
+
+
+def _answer(row: Any) -> Any:
+    """The row as the answer, with its version for the ETag; None stays None."""
+    return None if row is None else DatabaseJson(row[0], row[1])

@@ -51,7 +51,8 @@ def create(tx: Tx, organization_id: UUID, location: LocationCreate) -> Any:
     given["currency"] = given["currency"] or dossier.currency
     given["is_primary"] = location.is_primary or not dossier.locations
     location_id = uuid7()
-    row = {"id": str(location_id), "organization_id": str(organization_id), **given, "slug": normalise.slug(location.name, fallback="location")}
+    slug = normalise.slug(location.name, fallback="location")
+    row = {"id": str(location_id), "organization_id": str(organization_id), **given, "slug": slug}
     row |= _facts(row, dossier.region) | {"created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
     derived = _derived(dossier, row)
     for _ in range(_SLUG_TRIES):

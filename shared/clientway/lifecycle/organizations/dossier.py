@@ -29,7 +29,8 @@ _DOSSIER = """
          o.xmin::text <> (select s.xmin::text from organizations s where s.tenant_id = o.tenant_id and s.id = o.id) as stale,
          (select coalesce(jsonb_agg(t.tag order by t.tag), '[]') from organization_tags t
            where t.tenant_id = o.tenant_id and t.organization_id = o.id) as tags,
-         (select coalesce(jsonb_object_agg(l.id, concat_ws(' ', regexp_replace(coalesce(l.phone_e164, l.phone), '\\D', '', 'g'), l.email_norm)), '{}')
+         (select coalesce(jsonb_object_agg(l.id,
+                   concat_ws(' ', regexp_replace(coalesce(l.phone_e164, l.phone), '\\D', '', 'g'), l.email_norm)), '{}')
             from locations l where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null) as places,
          (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
             select l.id, l.is_primary, """ + _LOCATION_FACTS + """ from locations l
@@ -44,7 +45,8 @@ _DOSSIER = """
 
 _COLUMNS = (
     "d.organization, coalesce(d.stale, false) as stale, d.tags, d.places, d.locations, d.contacts, "
-    "(select jsonb_build_object('region', t.phone_region, 'currency', t.currency) from tenants t where t.tenant_id = app.tenant()) as tenant"
+    "(select jsonb_build_object('region', t.phone_region, 'currency', t.currency) from tenants t"
+    " where t.tenant_id = app.tenant()) as tenant"
 )
 
 
@@ -118,7 +120,8 @@ def by_location(tx: Tx, location_id: UUID) -> Dossier | None:
     """Lock a location's organization and the location, as `target`."""
     statement = (
         f"select to_jsonb(l) as target, {_COLUMNS}, null::jsonb as probes from locations l "
-        f"cross join lateral ({_sql('l.organization_id')}) d where l.tenant_id = app.tenant() and l.id = :location_id for no key update of l"
+        f"cross join lateral ({_sql('l.organization_id')}) d "
+        "where l.tenant_id = app.tenant() and l.id = :location_id for no key update of l"
     )
     return _fetch(tx, statement, {"location_id": location_id})
 
@@ -127,7 +130,8 @@ def by_contact(tx: Tx, contact_id: UUID, *, probes: str, **given: Any) -> Dossie
     """Lock a contact, as `target`, and its organization; a private client has an empty one."""
     statement = (
         f"select to_jsonb(c) as target, {_COLUMNS}, {probes} as probes from contacts c "
-        f"left join lateral ({_sql('c.organization_id')}) d on true where c.tenant_id = app.tenant() and c.id = :contact_id for no key update of c"
+        f"left join lateral ({_sql('c.organization_id')}) d on true "
+        "where c.tenant_id = app.tenant() and c.id = :contact_id for no key update of c"
     )
     return _fetch(tx, statement, {"contact_id": contact_id, **given})
 
@@ -177,7 +181,8 @@ def free_slug(table: str, base: str = "g.slug") -> str:
     same: the insert then has no effect (on conflict do nothing) and is repeated.
     """
     return (
-        f"coalesce((select s.slug from (select n, case when n = 1 then {base} else {base} || '-' || n end as slug from generate_series(1, 1000) n) s"
+        f"coalesce((select s.slug from"
+        f" (select n, case when n = 1 then {base} else {base} || '-' || n end as slug from generate_series(1, 1000) n) s"
         f" where (select true from {table} x where x.tenant_id = app.tenant() and x.slug = s.slug limit 1) is null order by s.n limit 1),"
         f" {base} || '-' || substr(md5(random()::text), 1, 10))"
     )

@@ -23,8 +23,9 @@ COLUMNS: Mapping[str, str] = {
     **{
         name: f"o.{name}"
         for name in (
-            "id", "legal_name", "dba_name", "slug", "entity_type", "industry", "lifecycle_stage", "lifecycle_changed_at", "lifecycle_changed_by",
-            "source", "source_id", "source_campaign", "hubspot_company_id", "stripe_customer_id", "square_customer_id",
+            "id", "legal_name", "dba_name", "slug", "entity_type", "industry", "lifecycle_stage", "lifecycle_changed_at",
+            "lifecycle_changed_by", "source", "source_id", "source_campaign", "hubspot_company_id", "stripe_customer_id",
+            "square_customer_id",
         )
     },
     "tags": "(select coalesce(json_agg(t.tag order by t.tag), '[]') from organization_tags t"
@@ -34,8 +35,8 @@ COLUMNS: Mapping[str, str] = {
     "missing_fields": "o.missing_fields",
     "assigned_rep": "(select json_build_object('id', r.id, 'slug', r.slug, 'name', r.name) from reps r"
     " where r.tenant_id = app.tenant() and r.id = o.assigned_rep_id)",
-    "primary_location": "(select json_build_object('id', l.id, 'name', l.name, 'city', l.city, 'state', l.state, 'phone', l.phone, 'email', l.email,"
-    " 'website_url', l.website_url, 'pos_system', l.pos_system) from locations l"
+    "primary_location": "(select json_build_object('id', l.id, 'name', l.name, 'city', l.city, 'state', l.state, 'phone', l.phone,"
+    " 'email', l.email, 'website_url', l.website_url, 'pos_system', l.pos_system) from locations l"
     " where l.tenant_id = app.tenant() and l.organization_id = o.id and l.is_primary and l.deleted_at is null)",
     "primary_contact": "(select json_build_object('id', c.id, 'first_name', c.first_name, 'last_name', c.last_name, 'email', c.email,"
     " 'phone', c.phone, 'title', c.title, 'role_type', c.role_type) from contacts c"
@@ -76,8 +77,9 @@ def answer_sql(source: str, **replaced: str) -> str:
 def listing(filters: Filters) -> Select[Any]:
     """The columns of an answer for the organizations that a caller asked for, in no order yet."""
     o = _O.c
-    statement = select(*(literal_column(sql).label(name) for name, sql in COLUMNS.items())).select_from(_O).where(o.tenant_id == func.app.tenant())
-    return statement.where(*_conditions(filters))
+    columns: list[ColumnElement[Any]] = [literal_column(sql).label(name) for name, sql in COLUMNS.items()]
+    statement: Select[Any] = select(*columns).select_from(_O)
+    return statement.where(o.tenant_id == func.app.tenant(), *_conditions(filters))
 
 
 def find(tx: Tx, request: Request, filters: Filters) -> Any:
@@ -140,8 +142,7 @@ def read(tx: Tx, organization_id: UUID, *, include_deleted: bool = False) -> Any
     """One organization, or None."""
     live = "" if include_deleted else " and x.deleted_at is null"
     source = f"(select x.* from organizations x where x.tenant_id = app.tenant() and x.id = :organization_id{live})"
-    row = tx.execute(text(answer_sql(source)), {"organization_id": organization_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return _answer(tx.execute(text(answer_sql(source)), {"organization_id": organization_id}).one_or_none())
 
 
 _ACTIVE_REP = "(select r.active from reps r where r.tenant_id = app.tenant() and r.id = cast(:assigned_rep_id as uuid))"
@@ -154,7 +155,8 @@ def lock(tx: Tx, organization_id: UUID, *, assigned_rep_id: UUID | None = None) 
 
 
 _TAGGED = """tagged as (
-  insert into organization_tags (organization_id, tag) select w.id, t.tag from written w, json_array_elements_text(cast(:tags as json)) t(tag)
+  insert into organization_tags (organization_id, tag)
+  select w.id, t.tag from written w, json_array_elements_text(cast(:tags as json)) t(tag)
   on conflict do nothing)"""
 
 
@@ -171,8 +173,7 @@ def insert(tx: Tx, row: Mapping[str, Any], tags: list[str]) -> Any:
         on conflict do nothing returning *),
       {_TAGGED}
       {answer_sql("written", tags="cast(:tags as json)")}"""
-    written = tx.execute(text(statement), {"row": json.dumps(row, default=str), "tags": json.dumps(tags)}).one_or_none()
-    return None if written is None else DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), {"row": json.dumps(row, default=str), "tags": json.dumps(tags)}).one_or_none())
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,10 @@ def update(tx: Tx, organization_id: UUID, row: Mapping[str, Any], tags: list[str
     """Replace columns of a locked organization and its tags; its client account follows to another rep."""
     changes = ", ".join(f"{name} = g.{name}" for name in row)
     follows = """, follows as (
-        update client_accounts a set assigned_rep_id = g.assigned_rep_id, version = a.version + 1, updated_at = :now from given g
-         where a.tenant_id = app.tenant() and a.organization_id = :organization_id and a.assigned_rep_id is distinct from g.assigned_rep_id)"""
+        update client_accounts a set assigned_rep_id = g.assigned_rep_id, version = a.version + 1, updated_at = :now
+          from given g
+         where a.tenant_id = app.tenant() and a.organization_id = :organization_id
+           and a.assigned_rep_id is distinct from g.assigned_rep_id)"""
     statement = f"""
       with given as (select * from jsonb_populate_record(null::organizations, cast(:row as jsonb))),
       written as (
@@ -222,8 +225,7 @@ def update(tx: Tx, organization_id: UUID, row: Mapping[str, Any], tags: list[str
       {_TAGGED}{follows if "assigned_rep_id" in row else ""}
       {answer_sql("written", tags="cast(:tags as json)")}"""
     given = {"row": json.dumps(row, default=str), "tags": json.dumps(tags), "now": tx.now, "organization_id": organization_id}
-    written = tx.execute(text(statement), given).one()
-    return DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), given).one())
 
 
 _DELETE = text("""
@@ -277,3 +279,8 @@ def contact_in_the_way(tx: Tx, organization_id: UUID, deleted_at: str) -> UUID |
     """The live contact that holds the e-mail or HubSpot id of one that was deleted along with the organization."""
     row = tx.execute(_TAKEN, {"organization_id": organization_id, "deleted_at": deleted_at}).first()
     return None if row is None else row.id
+
+
+def _answer(row: Any) -> Any:
+    """The row as the answer, with its version for the ETag; None stays None."""
+    return None if row is None else DatabaseJson(row[0], row[1])

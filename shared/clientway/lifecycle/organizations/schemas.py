@@ -33,7 +33,7 @@ class OrganizationCreate(Schema):
     stripe_customer_id: Key | None = None
     square_customer_id: Key | None = None
     assigned_rep_id: Id | None = Field(None, description="An active rep of this tenant.")
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
     notes: LongText | None = None
 
     _tags = field_validator("tags")(_without_repeats)

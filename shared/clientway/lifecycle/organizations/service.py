@@ -17,7 +17,11 @@ from clientway.lifecycle.stages import service as stages
 from clientway.paging import DatabaseJson, Request
 
 _SLUG_TRIES = 5
-_CONSTRAINTS = {"organizations_hubspot": "hubspot_company_id", "organizations_stripe": "stripe_customer_id", "organizations_source_key": "source_id"}
+_CONSTRAINTS = {
+    "organizations_hubspot": "hubspot_company_id",
+    "organizations_stripe": "stripe_customer_id",
+    "organizations_source_key": "source_id",
+}
 
 
 class OrganizationExists(Conflict):
@@ -106,8 +110,11 @@ def change(tx: Tx, organization_id: UUID, patch: OrganizationPatch, *, version: 
         kind = _CONSTRAINTS.get(db.constraint_name(error) or "")
         if kind is None:
             raise
-        raise OrganizationExists(f"Another organization has this {kind}.", errors=[FieldError(f"#/{kind}", "taken", "is another's")]) from None
-    changed = {name: value for name, value in sent.items() if value != dossier.organization[name]} | ({"tags": tags} if tags != dossier.tags else {})
+        pointer = FieldError(f"#/{kind}", "taken", "is another's")
+        raise OrganizationExists(f"Another organization has this {kind}.", errors=[pointer]) from None
+    changed = {name: value for name, value in sent.items() if value != dossier.organization[name]}
+    if tags != dossier.tags:
+        changed["tags"] = tags
     effects.audit(tx, "organization.updated", "organization", organization_id, changed)
     return answer
 

@@ -42,8 +42,7 @@ def find(tx: Tx, request: Request, *, active: bool | None) -> Any:
 def read(tx: Tx, rep_id: UUID) -> Any:
     """One rep, or None."""
     statement = f"with written as (select * from reps where tenant_id = app.tenant() and id = :id) {_ANSWER}"
-    row = tx.execute(text(statement), {"id": rep_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return _answer(tx.execute(text(statement), {"id": rep_id}).one_or_none())
 
 
 def insert(tx: Tx, row: Mapping[str, Any]) -> Any:
@@ -55,11 +54,12 @@ def insert(tx: Tx, row: Mapping[str, Any]) -> Any:
       written as (insert into reps ({names}, slug) select {values}, {free_slug("reps")} from given g where {_MEMBER}
                   on conflict (tenant_id, slug) do nothing returning *)
       {_ANSWER}"""
-    written = tx.execute(text(statement), {"row": json.dumps(row)}).one_or_none()
-    return None if written is None else DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), {"row": json.dumps(row)}).one_or_none())
 
 
-_IS_MEMBER = text("select exists (select from memberships m where m.tenant_id = app.tenant() and m.user_id = :user_id and m.revoked_at is null)")
+_IS_MEMBER = text("""
+select exists (select from memberships m where m.tenant_id = app.tenant() and m.user_id = :user_id and m.revoked_at is null)
+""")
 _LOCK = text(f"""
 select r.version, to_jsonb(r) as fields, {_MEMBER} as is_member
   from reps r, (select cast(:user_id as uuid) as user_id) g where r.tenant_id = app.tenant() and r.id = :id for no key update of r
@@ -85,13 +85,12 @@ def update(tx: Tx, rep_id: UUID, row: Mapping[str, Any]) -> Any:
       written as (update reps r set {changes} version = r.version + 1, updated_at = :now
                     from given g where r.tenant_id = app.tenant() and r.id = :id returning r.*)
       {_ANSWER}"""
-    written = tx.execute(text(statement), {"row": json.dumps(row), "id": rep_id, "now": tx.now}).one()
-    return DatabaseJson(written[0], written[1])
+    return _answer(tx.execute(text(statement), {"row": json.dumps(row), "id": rep_id, "now": tx.now}).one())
 
 
-_ACCOUNT = """(select json_build_object('id', a.id, 'status', a.status, 'client_since', a.client_since, 'support_plan_tier', a.support_plan_tier,
-  'support_plan_status', a.support_plan_status, 'mrr_cents', a.mrr_cents, 'currency', a.currency, 'health_score', a.health_score,
-  'health_trend', a.health_trend, 'churn_risk', a.churn_risk)
+_ACCOUNT = """(select json_build_object('id', a.id, 'status', a.status, 'client_since', a.client_since,
+  'support_plan_tier', a.support_plan_tier, 'support_plan_status', a.support_plan_status,
+  'mrr_cents', a.mrr_cents, 'currency', a.currency, 'health_score', a.health_score, 'health_trend', a.health_trend, 'churn_risk', a.churn_risk)
   from client_accounts a where a.tenant_id = app.tenant() and a.organization_id = o.id)"""
 
 
@@ -104,3 +103,8 @@ def clients(tx: Tx, request: Request, filters: organizations.Filters) -> Any:
 def exists(tx: Tx, slug: str) -> bool:
     """Whether a rep of this tenant has this slug."""
     return tx.execute(select(reps.c.id).where(reps.c.tenant_id == func.app.tenant(), reps.c.slug == slug)).first() is not None
+
+
+def _answer(row: Any) -> Any:
+    """The row as the answer, with its version for the ETag; None stays None."""
+    return None if row is None else DatabaseJson(row[0], row[1])

@@ -40,7 +40,8 @@ def create(tx: Tx, rep: RepCreate) -> Any:
     given = rep.model_dump(mode="json")
     _check_email(rep.email)
     rep_id = uuid7()
-    row = {"id": str(rep_id), **given, "slug": normalise.slug(rep.name, fallback="rep"), "created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
+    now = tx.now.isoformat()
+    row = {"id": str(rep_id), **given, "slug": normalise.slug(rep.name, fallback="rep"), "created_at": now, "updated_at": now}
     for _ in range(_SLUG_TRIES):
         answer = queries.insert(tx, row)
         if answer is not None:

@@ -807,21 +807,26 @@ grant execute on function app.enter_job(uuid), app.all_tenants(), app.claim_outb
 grant execute on function app.tenant() to public;
 
 -- Search: LIKE is not leakproof, so under row security it would scan the tenant. These run as a role that may see all
--- rows of two tables and name the tenant themselves. A pattern is escaped by the caller.
+-- rows of two tables and name the tenant themselves. A pattern is escaped by the caller. Materialized, so that the limit
+-- is no reason for a generic plan to scan the table in the hope of finding enough rows early.
 
 set role clientway_search;
 
 create function app.search_organizations(p_pattern text, p_limit integer) returns setof uuid
 language sql stable security definer set search_path = '' as $$
-  (select o.id from public.organizations o where o.tenant_id = app.tenant() and o.search_text like p_pattern limit p_limit)
-  union
-  (select c.organization_id from public.contacts c where c.tenant_id = app.tenant() and c.search_text like p_pattern
-      and c.organization_id is not null and c.deleted_at is null limit p_limit)
+  with named as materialized (
+    select o.id from public.organizations o where o.tenant_id = app.tenant() and o.search_text like p_pattern
+  ), known as materialized (
+    select c.organization_id from public.contacts c where c.tenant_id = app.tenant() and c.search_text like p_pattern
+       and c.organization_id is not null and c.deleted_at is null
+  )
+  (select n.id from named n limit p_limit) union (select k.organization_id from known k limit p_limit)
 $$;
 
 create function app.search_contacts(p_pattern text, p_limit integer) returns setof uuid
 language sql stable security definer set search_path = '' as $$
-  select c.id from public.contacts c where c.tenant_id = app.tenant() and c.search_text like p_pattern limit p_limit
+  with hits as materialized (select c.id from public.contacts c where c.tenant_id = app.tenant() and c.search_text like p_pattern)
+  select h.id from hits h limit p_limit
 $$;
 
 reset role;
