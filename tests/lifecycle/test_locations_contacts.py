@@ -9,7 +9,7 @@ from sqlalchemy import text
 from clientway import access, db, tokens
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import service as contacts
-from clientway.lifecycle.contacts.schemas import Contact, ContactCreate, ContactWithOrganization
+from clientway.lifecycle.contacts.schemas import Contact, ContactCreate, ContactPatch, ContactWithOrganization
 from clientway.lifecycle.locations.schemas import Location
 from clientway.schemas import Page
 
@@ -271,6 +271,31 @@ def test_two_first_contacts_at_once_make_one_primary(tenant, organization):
     db.commit(second)
 
     assert (one["is_primary"], made[0]["is_primary"]) == (True, False)
+
+
+def test_an_email_taken_between_the_look_and_the_write_is_a_conflict_too(invoke, add, tenant):
+    second_organization = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Second"}).json
+    ann = add("contact", first_name="Ann")
+    first, second = (db.begin(db.Credential(tokens.digest(tenant.admin), access.EDITORS)) for _ in range(2))
+    contacts.create(first, second_organization["id"], ContactCreate(email="same@x.example"))
+    refused = []
+
+    def change():
+        try:
+            contacts.change(second, ann["id"], ContactPatch(email="same@x.example"), version=1)
+        except contacts.ContactExists as problem:
+            refused.append(problem.errors[0].pointer)
+        finally:
+            db.rollback(second)
+
+    waiting = threading.Thread(target=change)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    db.commit(first)
+    waiting.join()
+
+    assert refused == ["#/email"]
 
 
 def test_a_private_client_has_no_organization_to_keep_in_line(invoke, send, admin_engine, tenant):

@@ -20,7 +20,7 @@ def name_norm(*names: str | None) -> str:
 
 def search_text(names: Iterable[str | None], reaches: Iterable[str] = ()) -> str:
     """Everything a row is found by: its names, as written and without punctuation, and e-mails and phones (see reach)."""
-    given = tuple(names)
+    given = tuple(name and _typed(name) for name in names)
     return normalise.search_text(*given, *map(normalise.name_key, given), *reaches)
 
 
@@ -44,7 +44,7 @@ class Term:
 
 def term(q: str) -> Term:
     """Read a search term: a phone by its digits, anything else folded as the search text is."""
-    wanted = normalise.fold(q)
+    wanted = normalise.fold(_typed(q))
     number = digits(wanted)
     if len(number) >= SUBSTRING_FROM and _PHONE.fullmatch(wanted):
         return Term(pattern=f"%{number}%")
@@ -56,6 +56,11 @@ def term(q: str) -> Term:
 def us_state(raw: str | None) -> str | None:
     """A state as locations keep it: the two-letter code of one of the US, anything else as written."""
     return normalise.us_state(raw) or raw
+
+
+def _typed(raw: str) -> str:
+    """The apostrophe of a keyboard in place of the typographic one that phones put in."""
+    return raw.replace("\u2019", "'")
 
 
 def _escaped(value: str) -> str:

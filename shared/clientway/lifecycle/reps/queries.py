@@ -90,7 +90,8 @@ def update(tx: Tx, rep_id: UUID, row: Mapping[str, Any]) -> Any:
 
 _ACCOUNT = """(select json_build_object('id', a.id, 'status', a.status, 'client_since', a.client_since,
   'support_plan_tier', a.support_plan_tier, 'support_plan_status', a.support_plan_status,
-  'mrr_cents', a.mrr_cents, 'currency', a.currency, 'health_score', a.health_score, 'health_trend', a.health_trend, 'churn_risk', a.churn_risk)
+  'mrr_cents', a.mrr_cents, 'currency', a.currency, 'health_score', a.health_score,
+  'health_trend', a.health_trend, 'churn_risk', a.churn_risk)
   from client_accounts a where a.tenant_id = app.tenant() and a.organization_id = o.id)"""
 
 
