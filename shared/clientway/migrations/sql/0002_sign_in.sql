@@ -10,6 +10,8 @@ create index sign_in_links_user on public.sign_in_links (tenant_id, user_id, cre
 create index sign_in_links_contact on public.sign_in_links (tenant_id, contact_id, created_at) where contact_id is not null;
 -- The portal's front page looks for the few lines of a long timeline that clients may see.
 create index activities_client_visible on public.activities (tenant_id, organization_id, occurred_at, id) where client_visible;
+-- Rows that were handed over are forgotten after a while.
+grant delete on public.outbox to clientway_job;
 
 reset role;
 grant create on schema app to clientway_auth;
