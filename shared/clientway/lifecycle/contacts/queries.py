@@ -15,7 +15,8 @@ from clientway.identity.people import service as people
 from clientway.lifecycle.contacts.schemas import Contact
 from clientway.lifecycle.organizations import dossier as dossiers
 from clientway.lifecycle.organizations import rules
-from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, free_slug, refresh
+from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, refresh
+from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import contacts, organizations
 from clientway.paging import DatabaseJson, Request, page
 

@@ -15,12 +15,11 @@ from clientway.ids import uuid7
 from clientway.lifecycle.contacts import queries
 from clientway.lifecycle.contacts.queries import Filters, Keys
 from clientway.lifecycle.contacts.schemas import ContactCreate, ContactPatch
-from clientway.lifecycle.organizations import existence, rules
+from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier, Row
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import Request
 
-_SLUG_TRIES = 5
 _STAGE_FACTS = ("phone_e164", "email_norm")
 _SOMEBODY = ("first_name", "last_name", "email", "phone")
 _CONSTRAINTS = {"contacts_email": "email", "contacts_hubspot": "hubspot_contact_id"}
@@ -36,12 +35,6 @@ class OrganizationDeleted(Conflict):
     """409: the contact's organization is deleted and has to be restored first; that brings the contact back."""
 
     code, title = "organization_deleted", "Organization deleted"
-
-
-class SlugRace(Conflict):
-    """409: too many contacts of one name were created at the same moment."""
-
-    code, title = "slug_race", "Try again"
 
 
 def find(tx: Tx, request: Request, filters: Filters) -> Any:
@@ -83,13 +76,13 @@ def create(tx: Tx, organization_id: UUID, contact: ContactCreate) -> Any:
     row = {"id": str(contact_id), "organization_id": str(organization_id), **given, "slug": _slug(given)}
     row |= _facts(row, email_norm, dossier.region) | {"created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
     derived, person = _derived(dossier, row), Reachable(contact_id, email_norm, row["phone_e164"])
-    for _ in range(_SLUG_TRIES):
+    for _ in range(slugs.TRIES):
         answer = queries.insert(tx, dossier, row, derived, person)
         if answer is not None:
             break
         _check_keys(queries.same_keys(tx, keys), None, None)
     else:
-        raise SlugRace("Many contacts of this name are being created; try again.", headers={"Retry-After": "1"})
+        raise slugs.SlugRace
     if any(row[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [organization_id])
     effects.audit(tx, "contact.created", "contact", contact_id, contact.model_dump(mode="json", exclude_unset=True))

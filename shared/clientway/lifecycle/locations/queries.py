@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text
 
 from clientway.db import Tx
 from clientway.lifecycle.locations.schemas import Location
-from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, free_slug, refresh
+from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, refresh
+from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import locations
 from clientway.paging import DatabaseJson, Request, page
 

@@ -5,25 +5,18 @@ from uuid import UUID
 
 from clientway import effects, normalise
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
+from clientway.errors import FieldError, NotFound, Unprocessable
 from clientway.http import check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.locations import queries
 from clientway.lifecycle.locations.schemas import LocationCreate, LocationPatch
 from clientway.lifecycle.organizations import dossier as dossiers
-from clientway.lifecycle.organizations import existence, rules
+from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.completeness import LOCATION_WEIGHTS, location_completeness
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import Request
 
-_SLUG_TRIES = 5
 _STAGE_FACTS = ("phone_e164", "email_norm", "website_url")
-
-
-class SlugRace(Conflict):
-    """409: too many locations of one name were created at the same moment."""
-
-    code, title = "slug_race", "Try again"
 
 
 def find(tx: Tx, organization_id: UUID, request: Request, *, include_deleted: bool) -> Any:
@@ -55,12 +48,12 @@ def create(tx: Tx, organization_id: UUID, location: LocationCreate) -> Any:
     row = {"id": str(location_id), "organization_id": str(organization_id), **given, "slug": slug}
     row |= _facts(row, dossier.region) | {"created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
     derived = _derived(dossier, row)
-    for _ in range(_SLUG_TRIES):
+    for _ in range(slugs.TRIES):
         answer = queries.insert(tx, dossier, row, derived)
         if answer is not None:
             break
     else:
-        raise SlugRace("Many locations of this name are being created; try again.", headers={"Retry-After": "1"})
+        raise slugs.SlugRace
     if any(row[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [organization_id])
     effects.audit(tx, "location.created", "location", location_id, location.model_dump(mode="json", exclude_unset=True))

@@ -172,17 +172,3 @@ REFRESH = """
 def refresh(tx: Tx, dossier: Dossier, derived: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of REFRESH."""
     return {"now": tx.now, "organization_id": dossier.organization.get("id"), "derived": json.dumps(derived)}
-
-
-def free_slug(table: str, base: str = "g.slug") -> str:
-    """SQL for the first slug that is free: `base`, or with -2, -3 … appended; after a thousand with random digits.
-
-    Deleted rows keep theirs: links that were handed out must not come to mean somebody else. Two writers may find the
-    same: the insert then has no effect (on conflict do nothing) and is repeated.
-    """
-    return (
-        f"coalesce((select s.slug from"
-        f" (select n, case when n = 1 then {base} else {base} || '-' || n end as slug from generate_series(1, 1000) n) s"
-        f" where (select true from {table} x where x.tenant_id = app.tenant() and x.slug = s.slug limit 1) is null order by s.n limit 1),"
-        f" {base} || '-' || substr(md5(random()::text), 1, 10))"
-    )

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from clientway.db import Tx
 from clientway.lifecycle.organizations import dossier, rules
+from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import locations, organization_tags, organizations, reps
 from clientway.paging import DatabaseJson, Request, page
 
@@ -167,7 +168,7 @@ def insert(tx: Tx, row: Mapping[str, Any], tags: list[str]) -> Any:
     statement = f"""
       with given as (select * from jsonb_populate_record(null::organizations, cast(:row as jsonb))),
       written as (
-        insert into organizations ({names}, slug) select {values}, {dossier.free_slug("organizations")} from given g
+        insert into organizations ({names}, slug) select {values}, {free_slug("organizations")} from given g
          where g.assigned_rep_id is null
             or exists (select from reps r where r.tenant_id = app.tenant() and r.id = g.assigned_rep_id and r.active)
         on conflict do nothing returning *),

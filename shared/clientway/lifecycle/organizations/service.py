@@ -10,13 +10,12 @@ from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.http import check_version
 from clientway.ids import uuid7
-from clientway.lifecycle.organizations import queries, rules
+from clientway.lifecycle.organizations import queries, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier
 from clientway.lifecycle.organizations.schemas import OrganizationCreate, OrganizationPatch
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import DatabaseJson, Request
 
-_SLUG_TRIES = 5
 _CONSTRAINTS = {
     "organizations_hubspot": "hubspot_company_id",
     "organizations_stripe": "stripe_customer_id",
@@ -34,12 +33,6 @@ class ContactInTheWay(Conflict):
     """409: a contact that would come back shares its e-mail with a live one; `existing_id` names that."""
 
     code, title = "contact_exists", "Contact exists"
-
-
-class SlugRace(Conflict):
-    """409: too many organizations of one name were created at the same moment."""
-
-    code, title = "slug_race", "Try again"
 
 
 def find(tx: Tx, request: Request, filters: queries.Filters) -> Any:
@@ -70,13 +63,13 @@ def create(tx: Tx, organization: OrganizationCreate) -> Any:
         "id": str(organization_id), **given, "slug": normalise.slug(given["legal_name"]), "name_norm": name_norm,
         "lifecycle_changed_at": tx.now.isoformat(), **own.derived(), "created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat(),
     }  # fmt: skip
-    for _ in range(_SLUG_TRIES):
+    for _ in range(slugs.TRIES):
         answer = queries.insert(tx, row, organization.tags)
         if answer is not None:
             break
         _explain(queries.obstacle(tx, given))
     else:
-        raise SlugRace("Many organizations of this name are being created; try again.", headers={"Retry-After": "1"})
+        raise slugs.SlugRace
     effects.audit(tx, "organization.created", "organization", organization_id, organization.model_dump(mode="json", exclude_unset=True))
     return answer
 

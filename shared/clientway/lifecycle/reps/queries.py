@@ -10,7 +10,7 @@ from sqlalchemy import func, literal_column, select, text
 
 from clientway.db import Tx
 from clientway.lifecycle.organizations import queries as organizations
-from clientway.lifecycle.organizations.dossier import free_slug
+from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.reps.schemas import Rep
 from clientway.lifecycle.tables import reps
 from clientway.paging import DatabaseJson, Request, page

@@ -5,21 +5,14 @@ from uuid import UUID
 
 from clientway import effects, normalise
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
+from clientway.errors import FieldError, NotFound, Unprocessable
 from clientway.http import check_version
 from clientway.ids import uuid7
+from clientway.lifecycle.organizations import slugs
 from clientway.lifecycle.organizations.queries import Filters
 from clientway.lifecycle.reps import queries
 from clientway.lifecycle.reps.schemas import RepCreate, RepPatch
 from clientway.paging import Request
-
-_SLUG_TRIES = 5
-
-
-class SlugRace(Conflict):
-    """409: too many reps of one name were created at the same moment."""
-
-    code, title = "slug_race", "Try again"
 
 
 def find(tx: Tx, request: Request, *, active: bool | None) -> Any:
@@ -42,14 +35,14 @@ def create(tx: Tx, rep: RepCreate) -> Any:
     rep_id = uuid7()
     now = tx.now.isoformat()
     row = {"id": str(rep_id), **given, "slug": normalise.slug(rep.name, fallback="rep"), "created_at": now, "updated_at": now}
-    for _ in range(_SLUG_TRIES):
+    for _ in range(slugs.TRIES):
         answer = queries.insert(tx, row)
         if answer is not None:
             break
         if rep.user_id is not None and not queries.is_member(tx, rep.user_id):
             raise _no_member()
     else:
-        raise SlugRace("Many reps of this name are being created; try again.", headers={"Retry-After": "1"})
+        raise slugs.SlugRace
     effects.audit(tx, "rep.created", "rep", rep_id, rep.model_dump(mode="json", exclude_unset=True))
     return answer
 
