@@ -206,3 +206,92 @@ def test_the_schedule_serves_every_tenant(tenant, other_tenant, admin_engine):
     with admin_engine.connect() as connection:
         left = text("select count(*) from client_accounts where tenant_id in (:a, :b) and health_computed_at is null")
         assert connection.execute(left, {"a": tenant.id, "b": other_tenant.id}).scalar() == 0
+
+
+def test_a_viewer_may_read_and_not_change(invoke, account, tenant):
+    path = {"client_account_id": account[1]}
+    etag = invoke("lifecycle/client_account", path=path, token=tenant.viewer).etag
+
+    refused = invoke("lifecycle/client_account", method="PATCH", path=path, body={"mrr_cents": 1}, headers={"If-Match": etag}, token=tenant.viewer)
+
+    assert (refused.status, invoke("lifecycle/client_account", path=path).etag) == (403, etag)
+
+
+def test_a_rep_of_another_tenant_is_refused_and_nothing_is_written(invoke, account, tenant, other_tenant, admin_engine):
+    path, reps = {"client_account_id": account[1]}, {}
+    with admin_engine.connect() as connection:
+        for one in (tenant, other_tenant):
+            reps[one.id] = uuid7()
+            connection.execute(text("insert into reps (tenant_id, id, slug, name) values (:t, :i, 'ann', 'Ann')"), {"t": one.id, "i": reps[one.id]})
+    headers = {"If-Match": invoke("lifecycle/client_account", path=path).etag}
+
+    refused = invoke("lifecycle/client_account", method="PATCH", path=path, body={"assigned_rep_id": reps[other_tenant.id]}, headers=headers)
+    taken = invoke("lifecycle/client_account", method="PATCH", path=path, body={"assigned_rep_id": reps[tenant.id]}, headers=headers)
+
+    assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/assigned_rep_id")
+    assert (taken.status, taken.json["assigned_rep"]["slug"]) == (200, "ann")
+    assert len(invoke("lifecycle/client_accounts", query={"rep": "ann"}).json["data"]) == 1
+
+
+def test_an_open_dispute_caps_the_score_and_the_change_of_risk_is_told(invoke, account, tenant, admin_engine):
+    path = {"client_account_id": account[1]}
+    with admin_engine.connect() as connection:
+        connection.execute(
+            text("""insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at, disputed_at)
+                    values (:t, :i, :o, 100, 'paid', '2020-01-01', '2020-01-01', now())"""),
+            {"t": tenant.id, "i": uuid7(), "o": account[0]},
+        )
+    with db.job_transaction(tenant.id) as tx:
+        assert reports.recalculate(tx) == 1
+
+    report = AccountHealthReport.model_validate_json(invoke("lifecycle/client_account_health", path=path).body)
+
+    assert (report.capped_by, report.score, report.adjustments[-1].name) == ("open_dispute", 49, "cap_open_dispute")
+    with admin_engine.connect() as connection:
+        [told] = connection.execute(text("select payload from outbox where tenant_id = :t and topic = 'client_account.risk_changed'"), {"t": tenant.id}).scalars()
+    assert told == {"client_account_id": str(account[1]), "from": "medium", "to": "high"}
+
+
+def test_a_change_that_meets_a_recalculation_is_not_forgotten(account, tenant, admin_engine):
+    """The writer waits for the recalculation that has not seen it, and marks the account again."""
+    from concurrent.futures import ThreadPoolExecutor
+    from time import sleep
+
+    def ticket():
+        with db.job_transaction(tenant.id) as tx:
+            tx.execute(text("insert into tickets (id, organization_id, subject) values (:i, :o, 'Leaking tap')"), {"i": uuid7(), "o": account[0]})
+
+    with ThreadPoolExecutor() as pool:
+        with db.job_transaction(tenant.id) as tx:
+            assert reports.recalculate(tx) == 1
+            writing = pool.submit(ticket)
+            sleep(0.3)
+            assert not writing.done()
+        writing.result()
+    with db.job_transaction(tenant.id) as tx:
+        assert reports.recalculate(tx) == 1
+
+
+def test_a_failing_tenant_keeps_nobody_waiting_and_is_taken_up_later(tenant, other_tenant, admin_engine):
+    for one in (tenant, other_tenant):
+        seed_facts(admin_engine, one, 4, accounts=2)
+
+    def transaction(tenant_id):
+        if tenant_id == tenant.id:
+            raise db.Unavailable("gone", fresh=False)
+        return db.job_transaction(tenant_id, now=NOW)
+
+    with pytest.raises(ExceptionGroup):
+        reports.recalculate_all([tenant.id, other_tenant.id], transaction, until=lambda: False)
+
+    with db.job_transaction(other_tenant.id, now=NOW) as tx:
+        assert reports.recalculate(tx) == 0
+    assert reports.recalculate_all([tenant.id], lambda one: db.job_transaction(one, now=NOW), until=lambda: False) == 2
+
+
+def test_days_alone_score_again_and_keep_a_snapshot_only_when_the_score_moves(account, tenant, admin_engine):
+    for days in range(3):
+        with db.job_transaction(tenant.id, now=datetime.now(UTC) + timedelta(days=days)) as tx:
+            assert reports.recalculate(tx) == 1
+    with admin_engine.connect() as connection:
+        assert connection.execute(text("select count(*) from health_snapshots where tenant_id = :t"), {"t": tenant.id}).scalar() == 1

@@ -6,9 +6,10 @@ The same text serves one account's live report and the recalculation of thousand
 from typing import Final
 
 # Expects `picked` (tenant rows of client_accounts) and the parameter :now; yields the columns of health.Inputs.
+# An unpaid invoice counts as due from the day after; one that is older than 12 months still makes a cap while it is open or disputed.
 # "Asked" is every mail that went out and call that was made; a reply is an answered mail or an inbound call.
 INPUTS: Final = """
-clock as (select cast(:now as timestamptz) as at),
+clock as (select cast(:now as timestamptz) as at, (cast(:now as timestamptz) at time zone 'UTC')::date as today),
 inputs as (
   select p.id as account_id,
          a.delivered_90d, a.clicks_90d, case when w.has_portal then a.portal_logins_90d end as portal_logins_90d, a.asked_90d, a.replies_90d,
@@ -18,7 +19,7 @@ inputs as (
               else greatest(0, floor(extract(epoch from z.at - a.last_touch) / 86400))::integer end as days_since_last_touch,
          t.tickets_30d,
          greatest(0, floor(extract(epoch from z.at - p.client_since) / 86400))::integer as tenure_days,
-         f.referrals, p.status in ('cancelled', 'churned') as cancelled, a.last_touch
+         f.referrals, p.status in ('cancelled', 'churned') as cancelled, a.last_touch, t.last_ticket
     from picked p
    cross join clock z
    cross join lateral (
@@ -31,21 +32,22 @@ inputs as (
        from activities v
       where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= z.at) a
    cross join lateral (
-     select count(*) filter (where y.due_on <= z.at::date)::integer as invoices_due_12m,
-            count(*) filter (where y.due_on <= z.at::date and y.paid_at is not null and y.paid_at::date <= y.due_on)::integer as invoices_on_time_12m,
+     select count(*) filter (where y.due_on > (z.today - interval '12 months')::date
+                             and (y.due_on < z.today or y.due_on = z.today and y.status = 'paid'))::integer as invoices_due_12m,
+            count(*) filter (where y.due_on > (z.today - interval '12 months')::date and y.due_on <= z.today
+                             and (y.paid_at at time zone 'UTC')::date <= y.due_on)::integer as invoices_on_time_12m,
             count(*) filter (where y.disputed_at is not null and y.dispute_closed_at is null)::integer as open_disputes,
-            coalesce(bool_or(y.status = 'due' and y.due_on < z.at::date - 30), false) as over_30d_late,
-            coalesce(max(greatest(0, z.at::date - y.due_on)) filter (where y.status = 'due'), 0) as past_due_days_max
+            coalesce(bool_or(y.status = 'due' and y.due_on < z.today - 30), false) as over_30d_late,
+            coalesce(max(greatest(0, z.today - y.due_on)) filter (where y.status = 'due'), 0) as past_due_days_max
        from payments y
-      where y.tenant_id = app.tenant() and y.organization_id = p.organization_id and y.status <> 'void'
-        and (y.due_on is null or y.due_on > (z.at - interval '12 months')::date or y.status = 'due')) m
+      where y.tenant_id = app.tenant() and y.organization_id = p.organization_id and y.status <> 'void') m
    cross join lateral (
      select count(*)::integer as nps_answers_180d, coalesce(sum(s.score), 0)::integer as nps_points_180d
        from nps_answers s
       where s.tenant_id = app.tenant() and s.organization_id = p.organization_id and s.answered_at <= z.at
         and s.answered_at > z.at - interval '180 days') n
    cross join lateral (
-     select count(*) filter (where k.created_at > z.at - interval '30 days')::integer as tickets_30d,
+     select count(*) filter (where k.created_at > z.at - interval '30 days')::integer as tickets_30d, max(k.created_at) as last_ticket,
             count(k.csat) filter (where k.csat_at > z.at - interval '180 days')::integer as csat_answers_180d,
             coalesce(sum(k.csat) filter (where k.csat_at > z.at - interval '180 days'), 0)::integer as csat_points_180d
        from tickets k

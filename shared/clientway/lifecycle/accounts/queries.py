@@ -90,12 +90,20 @@ class Locked:
     rep_is_active: bool | None
 
 
-def lock(tx: Tx, account_id: UUID, assigned_rep_id: UUID | None) -> Locked | None:
-    """Lock an account; `rep_is_active` is None when there is no such rep."""
-    statement = text("""
+def lock(tx: Tx, account_id: UUID, assigned_rep_id: UUID | None, *, organization_first: bool) -> Locked | None:
+    """Lock an account; `rep_is_active` is None when there is no such rep.
+
+    A change that will also move the organization's stage locks that first, as all others that need both do.
+    """
+    owner = """
+      with owner as materialized (
+        select o.id from organizations o where o.tenant_id = app.tenant() and o.id = (
+          select x.organization_id from client_accounts x where x.tenant_id = app.tenant() and x.id = :id) for no key update)""" if organization_first else ""
+    joined = "join owner on owner.id = a.organization_id" if organization_first else ""
+    statement = text(f"""{owner}
       select a.organization_id, a.version, a.status,
              (select r.active from reps r where r.tenant_id = app.tenant() and r.id = cast(:rep as uuid)) as rep_is_active
-        from client_accounts a where a.tenant_id = app.tenant() and a.id = :id for no key update of a""")
+        from client_accounts a {joined} where a.tenant_id = app.tenant() and a.id = :id for no key update of a""")
     row = tx.execute(statement, {"id": account_id, "rep": assigned_rep_id}).one_or_none()
     return None if row is None else Locked(*row)
 
@@ -103,6 +111,8 @@ def lock(tx: Tx, account_id: UUID, assigned_rep_id: UUID | None) -> Locked | Non
 def update(tx: Tx, account_id: UUID, changes: Mapping[str, Any]) -> Any:
     """Write changed columns; names come from the schema, never from a caller."""
     assignments = ", ".join(f"{name} = :{name}" for name in changes)
+    if changes.get("support_plan_status") == "active":
+        assignments += ", support_plan_started_at = coalesce(support_plan_started_at, :now)"
     statement = f"""
       with written as (
         update client_accounts set {assignments}, version = version + 1, updated_at = :now, health_dirty_at = coalesce(health_dirty_at, :now)

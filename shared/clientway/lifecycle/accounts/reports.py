@@ -12,11 +12,13 @@ from clientway.db import Tx
 from clientway.lifecycle.accounts.health import FORMULA_VERSION, Inputs, explain, trend
 from clientway.lifecycle.accounts.health_sql import SCORES
 from clientway.lifecycle.accounts.inputs_sql import INPUTS, PICK_ONE
-from clientway.lifecycle.accounts.schemas import AccountHealthReport
+from clientway.lifecycle.accounts.schemas import AccountHealthReport, HealthAdjustment, HealthComponent
 from clientway.lifecycle.timeline.rules import TOUCH
 
 BATCH = 1000
 _TOUCHES = "{" + ",".join(sorted(TOUCH)) + "}"
+# These go up by themselves, every day.
+_SLIDING = "{tenure_days,days_since_last_touch,past_due_days_max}"
 _NAMES = tuple(field.name for field in fields(Inputs))
 
 _THEN = """(select h.score from health_snapshots h where h.tenant_id = app.tenant() and h.client_account_id = {account}
@@ -26,30 +28,38 @@ _PAST = text(f"""
 select s.day, s.inputs, {_THEN.format(account="s.client_account_id")} as then_score from health_snapshots s
  where s.tenant_id = app.tenant() and s.client_account_id = :id and s.day <= cast(:day as date) order by s.day desc limit 1""")
 
-# What was picked is locked, so two runs share the accounts between them. A snapshot is written only when something that
-# counts differs from the last one: a day without one had the score of the day before.
+# Locked in a statement of its own: the next one's snapshot then holds every change whose mark is about to be cleared, and
+# a later change waits for the lock and marks again. Two runs share the accounts between them. A new account is marked.
+PICK = text("""
+select id from (select id from client_accounts where tenant_id = app.tenant() and health_dirty_at is not null
+                 order by health_dirty_at, id limit :batch for no key update skip locked) changed
+union
+select id from (select id from client_accounts where tenant_id = app.tenant() and health_computed_at < cast(:day as timestamp) at time zone 'UTC'
+                 order by health_computed_at, id limit :batch for no key update skip locked) aged
+limit :batch""")
+
+# A snapshot is written only when more than the passing of days differs from the last one, or what follows from it does:
+# a day without one had the score of the day before.
 _RECALCULATE = text(f"""
-with picked as (
-  select * from client_accounts
-   where tenant_id = app.tenant() and (health_dirty_at is not null or health_computed_at is null or health_computed_at < :day)
-   order by id limit :batch for no key update skip locked),
+with picked as (select * from client_accounts where tenant_id = app.tenant() and id = any (cast(:ids as uuid[]))),
 {INPUTS},
 scored as ({SCORES}),
 due as (
-  select s.*, (to_jsonb(i) - 'account_id' - 'last_touch') as facts, i.last_touch, p.churn_risk as old_risk, {_THEN.format(account="s.account_id")} as then_score
+  select s.*, (to_jsonb(i) - 'account_id' - 'last_touch' - 'last_ticket') as facts, i.last_touch, i.last_ticket, p.churn_risk as old_risk, {_THEN.format(account="s.account_id")} as then_score
     from scored s join inputs i on i.account_id = s.account_id join picked p on p.id = s.account_id),
 written as (
   update client_accounts a
      set health_score = d.score, churn_risk = d.risk, health_confidence = d.confidence, health_computed_at = :now,
          health_trend = case when d.then_score is null or abs(d.score - d.then_score) < 5 then 'stable'
                              when d.score > d.then_score then 'improving' else 'declining' end,
-         last_activity_at = coalesce(d.last_touch, a.last_activity_at), health_dirty_at = null
+         last_activity_at = coalesce(d.last_touch, a.last_activity_at),
+         last_support_ticket_at = coalesce(d.last_ticket, a.last_support_ticket_at), health_dirty_at = null
     from due d where a.tenant_id = app.tenant() and a.id = d.account_id),
 kept as (
   insert into health_snapshots (client_account_id, day, score, risk, confidence, inputs, formula_version, computed_at)
   select d.account_id, cast(:day as date), d.score, d.risk, d.confidence, d.facts, :formula, :now from due d
-   where jsonb_build_object('facts', d.facts, 'score', d.score) is distinct from (
-     select jsonb_build_object('facts', s.inputs, 'score', s.score) from health_snapshots s
+   where (d.facts - cast(:sliding as text[])) || jsonb_build_object('score', d.score, 'confidence', d.confidence::numeric(4, 3)) is distinct from (
+     select (s.inputs - cast(:sliding as text[])) || jsonb_build_object('score', s.score, 'confidence', s.confidence) from health_snapshots s
       where s.tenant_id = app.tenant() and s.client_account_id = d.account_id order by s.day desc limit 1)
   on conflict (tenant_id, client_account_id, day) do update
      set score = excluded.score, risk = excluded.risk, confidence = excluded.confidence, inputs = excluded.inputs,
@@ -78,8 +88,11 @@ def _report(account_id: UUID, day: date, inputs: dict[str, Any], then_score: int
     explanation = explain(Inputs(**inputs))
     document = explanation.as_dict()
     # JSON numbers: the strings that as_dict keeps exact are for storage.
-    components = [{**part, **{name: _number(part[name]) for name in ("points", "weight", "contribution")}} for part in document["components"]]
-    adjustments = [{"name": step["name"], "reason": step["reason"], "points": _number(step["amount"])} for step in document["adjustments"]]
+    components = [
+        HealthComponent.model_validate({**part, **{name: _number(part[name]) for name in ("points", "weight", "contribution")}})
+        for part in document["components"]
+    ]
+    adjustments = [HealthAdjustment(name=step["name"], reason=step["reason"], points=float(step["amount"])) for step in document["adjustments"]]
     return AccountHealthReport(
         client_account_id=account_id,
         as_of=day,
@@ -104,24 +117,40 @@ def recalculate(tx: Tx, *, batch: int = BATCH) -> int:
 
     The marks on the accounts are the cursor: whatever a run leaves behind, the next one takes up.
     """
-    given = {"now": tx.now, "day": tx.now.date(), "batch": batch, "touches": _TOUCHES, "formula": FORMULA_VERSION}
-    return int(tx.execute(_RECALCULATE, given).scalar_one())
+    day = tx.now.date()
+    picked = tx.execute(PICK, {"day": day, "batch": batch}).scalars().all()
+    if picked:
+        ids = "{" + ",".join(map(str, picked)) + "}"
+        given = {"ids": ids, "now": tx.now, "day": day, "touches": _TOUCHES, "formula": FORMULA_VERSION, "sliding": _SLIDING}
+        tx.execute(_RECALCULATE, given)
+    return len(picked)
 
 
 def recalculate_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, until: Callable[[], bool]) -> int:
-    """Go round the tenants, a batch each, until nobody has anything left or `until` says stop; returns the accounts done."""
-    done, waiting = 0, list(tenants)
+    """Go round the tenants, a batch each, until nobody has anything left or `until` says stop; returns the accounts done.
+
+    A tenant whose batch fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
+    """
+    done, waiting, failures = 0, list(tenants), []
     while waiting and not until():
         still = []
         for tenant_id in waiting:
             if until():
                 break
-            with transaction(tenant_id) as tx:
-                count = recalculate(tx)
+            try:
+                with transaction(tenant_id) as tx:
+                    count = recalculate(tx)
+            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
+                failure.add_note(f"tenant {tenant_id}")
+                failures.append(failure)
+                continue
             done += count
             if count == BATCH:
                 still.append(tenant_id)
         waiting = still
+    if failures:
+        message = "health was not recalculated for every tenant"
+        raise ExceptionGroup(message, failures)
     return done
 
 

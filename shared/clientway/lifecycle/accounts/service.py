@@ -6,7 +6,8 @@ from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unprocessable
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
+from clientway.http import check_version
 from clientway.lifecycle.accounts import queries, reports
 from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch
 from clientway.paging import Request
@@ -53,11 +54,10 @@ def change(tx: Tx, account_id: UUID, patch: ClientAccountPatch, *, version: int)
     """
     from clientway.lifecycle.stages import service as stages  # noqa: PLC0415  (stages open accounts: the other way round is rare)
 
-    locked = queries.lock(tx, account_id, patch.assigned_rep_id)
+    locked = queries.lock(tx, account_id, patch.assigned_rep_id, organization_first=patch.status == "cancelled")
     if locked is None:
         raise NotFound("There is no such client account.")
-    if locked.version != version:
-        raise PreconditionFailed("This was changed since you read it.", headers={"ETag": f'"{locked.version}"'}, current_version=locked.version)
+    check_version(locked.version, version)
     changes = patch.model_dump(include=patch.model_fields_set)
     status = changes.get("status", locked.status)
     if status != locked.status and status not in _LEGAL[locked.status]:

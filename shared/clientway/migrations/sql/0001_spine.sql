@@ -646,9 +646,13 @@ create view public.clients_legacy with (security_invoker = true) as
 -- An account's score is worked out again once something it counts has changed. Statement-level: a bulk import marks once.
 create function app.mark_health_dirty() returns trigger language plpgsql set search_path = '' as $$
 begin
-  update public.client_accounts a set health_dirty_at = now()
-   where a.tenant_id = app.tenant() and a.health_dirty_at is null
-     and a.organization_id in (select r.organization_id from changed r);
+  -- Marked also if it is marked: the row lock makes us wait for a recalculation that has not seen this change and is
+  -- about to clear the mark. Locked in one order, so that two bulk changes cannot deadlock.
+  update public.client_accounts a set health_dirty_at = clock_timestamp()
+    from (select x.id from public.client_accounts x
+           where x.tenant_id = app.tenant() and x.organization_id in (select r.organization_id from changed r)
+           order by x.id for no key update) locked
+   where a.tenant_id = app.tenant() and a.id = locked.id;
   return null;
 end $$;
 
