@@ -6,13 +6,15 @@ The same text serves one account's live report and the recalculation of thousand
 from typing import Final
 
 # Expects `picked` (tenant rows of client_accounts) and the parameter :now; yields the columns of health.Inputs.
-# An unpaid invoice counts as due from the day after; one that is older than 12 months still makes a cap while it is open or disputed.
+# An unpaid invoice counts as due from the day after; older than 12 months, it still makes a cap while it is open or disputed.
 # "Asked" is every mail that went out and call that was made; a reply is an answered mail or an inbound call.
 INPUTS: Final = """
-clock as (select cast(:now as timestamptz) as at, (cast(:now as timestamptz) at time zone 'UTC')::date as today),
+clock as (select cast(:now as timestamptz) as at, (cast(:now as timestamptz) at time zone 'UTC')::date as today,
+                 cast(:now as timestamptz) - interval '90 days' as quarter),
 inputs as (
   select p.id as account_id,
-         a.delivered_90d, a.clicks_90d, case when w.has_portal then a.portal_logins_90d end as portal_logins_90d, a.asked_90d, a.replies_90d,
+         a.delivered_90d, a.clicks_90d, case when w.has_portal then a.portal_logins_90d end as portal_logins_90d,
+         a.asked_90d, a.replies_90d,
          m.invoices_due_12m, m.invoices_on_time_12m, m.open_disputes, m.over_30d_late, m.past_due_days_max,
          n.nps_answers_180d, n.nps_points_180d, p.nps_score as account_nps, t.csat_answers_180d, t.csat_points_180d,
          case when a.last_touch is null then null
@@ -23,11 +25,13 @@ inputs as (
     from picked p
    cross join clock z
    cross join lateral (
-     select count(*) filter (where v.activity_type = 'email_sent' and v.occurred_at > z.at - interval '90 days')::integer as delivered_90d,
-            count(*) filter (where v.activity_type = 'email_clicked' and not v.machine and v.occurred_at > z.at - interval '90 days')::integer as clicks_90d,
-            count(*) filter (where v.activity_type = 'portal_login' and v.occurred_at > z.at - interval '90 days')::integer as portal_logins_90d,
-            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound') and v.occurred_at > z.at - interval '90 days')::integer as asked_90d,
-            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound') and not v.machine and v.occurred_at > z.at - interval '90 days')::integer as replies_90d,
+     select count(*) filter (where v.activity_type = 'email_sent' and v.occurred_at > z.quarter)::integer as delivered_90d,
+            count(*) filter (where v.activity_type = 'email_clicked'
+                               and not v.machine and v.occurred_at > z.quarter)::integer as clicks_90d,
+            count(*) filter (where v.activity_type = 'portal_login' and v.occurred_at > z.quarter)::integer as portal_logins_90d,
+            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound') and v.occurred_at > z.quarter)::integer as asked_90d,
+            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound')
+                               and not v.machine and v.occurred_at > z.quarter)::integer as replies_90d,
             max(v.occurred_at) filter (where v.activity_type = any (cast(:touches as text[])) and not v.machine) as last_touch
        from activities v
       where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= z.at) a

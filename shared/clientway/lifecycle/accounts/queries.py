@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, select, text
+from sqlalchemy import Select, func, literal_column, select, text
 
 from clientway.db import Tx
 from clientway.lifecycle.tables import client_accounts, reps
@@ -48,7 +48,8 @@ class Filters:
 def find(tx: Tx, request: Request, filters: Filters) -> Any:
     """A page of client accounts."""
     a = _A.c
-    statement = select(*(literal_column(sql).label(name) for name, sql in COLUMNS.items())).select_from(_A).where(a.tenant_id == func.app.tenant())
+    columns: list[Any] = [literal_column(sql).label(name) for name, sql in COLUMNS.items()]
+    statement: Select[Any] = select(*columns).select_from(_A).where(a.tenant_id == func.app.tenant())
     for column, value in ((a.status, filters.status), (a.support_plan_tier, filters.tier), (a.churn_risk, filters.risk)):
         if value is not None:
             statement = statement.where(column == value)
@@ -77,7 +78,7 @@ def read(tx: Tx, *, account_id: UUID | None = None, organization_id: UUID | None
     key = "organization_id" if account_id is None else "id"
     statement = answer_sql(f"(select x.* from client_accounts x where x.tenant_id = app.tenant() and x.{key} = :value)")
     row = tx.execute(text(statement), {"value": account_id or organization_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return None if row is None else DatabaseJson(*row)
 
 
 @dataclass(frozen=True)
@@ -90,22 +91,25 @@ class Locked:
     rep_is_active: bool | None
 
 
+_OWNER_FIRST = """
+  with owner as materialized (
+    select o.id from organizations o where o.tenant_id = app.tenant() and o.id = (
+      select x.organization_id from client_accounts x where x.tenant_id = app.tenant() and x.id = :id) for no key update)"""
+
+
 def lock(tx: Tx, account_id: UUID, assigned_rep_id: UUID | None, *, organization_first: bool) -> Locked | None:
     """Lock an account; `rep_is_active` is None when there is no such rep.
 
     A change that will also move the organization's stage locks that first, as all others that need both do.
     """
-    owner = """
-      with owner as materialized (
-        select o.id from organizations o where o.tenant_id = app.tenant() and o.id = (
-          select x.organization_id from client_accounts x where x.tenant_id = app.tenant() and x.id = :id) for no key update)""" if organization_first else ""
     joined = "join owner on owner.id = a.organization_id" if organization_first else ""
-    statement = text(f"""{owner}
+    statement = text(f"""{_OWNER_FIRST if organization_first else ""}
       select a.organization_id, a.version, a.status,
              (select r.active from reps r where r.tenant_id = app.tenant() and r.id = cast(:rep as uuid)) as rep_is_active
-        from client_accounts a {joined} where a.tenant_id = app.tenant() and a.id = :id for no key update of a""")
+        from client_accounts a {joined}
+       where a.tenant_id = app.tenant() and a.id = :id for no key update of a""")
     row = tx.execute(statement, {"id": account_id, "rep": assigned_rep_id}).one_or_none()
-    return None if row is None else Locked(*row)
+    return None if row is None else Locked(row.organization_id, row.version, row.status, row.rep_is_active)
 
 
 def update(tx: Tx, account_id: UUID, changes: Mapping[str, Any]) -> Any:
@@ -115,11 +119,11 @@ def update(tx: Tx, account_id: UUID, changes: Mapping[str, Any]) -> Any:
         assignments += ", support_plan_started_at = coalesce(support_plan_started_at, :now)"
     statement = f"""
       with written as (
-        update client_accounts set {assignments}, version = version + 1, updated_at = :now, health_dirty_at = coalesce(health_dirty_at, :now)
+        update client_accounts
+           set {assignments}, version = version + 1, updated_at = :now, health_dirty_at = coalesce(health_dirty_at, :now)
          where tenant_id = app.tenant() and id = :id returning *)
       {answer_sql("written")}"""
-    row = tx.execute(text(statement), {**changes, "id": account_id, "now": tx.now}).one()
-    return DatabaseJson(row[0], row[1])
+    return DatabaseJson(*tx.execute(text(statement), {**changes, "id": account_id, "now": tx.now}).one())
 
 
 def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
@@ -128,7 +132,8 @@ def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
       update client_accounts
          set support_plan_tier = :tier, support_plan_status = case when :tier = 'none' then 'inactive' else 'active' end,
              support_plan_started_at = case when :tier = 'none' then null else cast(:since as timestamptz) end,
-             support_minutes_included = :minutes, mrr_cents = :mrr_cents, currency = :currency, client_since = cast(:since as timestamptz)
+             support_minutes_included = :minutes, mrr_cents = :mrr_cents, currency = :currency,
+             client_since = cast(:since as timestamptz)
        where tenant_id = app.tenant() and organization_id = :organization_id""")
     tx.execute(statement, {**plan, "organization_id": organization_id})
 

@@ -34,7 +34,8 @@ PICK = text("""
 select id from (select id from client_accounts where tenant_id = app.tenant() and health_dirty_at is not null
                  order by health_dirty_at, id limit :batch for no key update skip locked) changed
 union
-select id from (select id from client_accounts where tenant_id = app.tenant() and health_computed_at < cast(:day as timestamp) at time zone 'UTC'
+select id from (select id from client_accounts
+                 where tenant_id = app.tenant() and health_computed_at < cast(:day as timestamp) at time zone 'UTC'
                  order by health_computed_at, id limit :batch for no key update skip locked) aged
 limit :batch""")
 
@@ -45,7 +46,8 @@ with picked as (select * from client_accounts where tenant_id = app.tenant() and
 {INPUTS},
 scored as ({SCORES}),
 due as (
-  select s.*, (to_jsonb(i) - 'account_id' - 'last_touch' - 'last_ticket') as facts, i.last_touch, i.last_ticket, p.churn_risk as old_risk, {_THEN.format(account="s.account_id")} as then_score
+  select s.*, (to_jsonb(i) - 'account_id' - 'last_touch' - 'last_ticket') as facts, i.last_touch, i.last_ticket,
+         p.churn_risk as old_risk, {_THEN.format(account="s.account_id")} as then_score
     from scored s join inputs i on i.account_id = s.account_id join picked p on p.id = s.account_id),
 written as (
   update client_accounts a
@@ -58,15 +60,18 @@ written as (
 kept as (
   insert into health_snapshots (client_account_id, day, score, risk, confidence, inputs, formula_version, computed_at)
   select d.account_id, cast(:day as date), d.score, d.risk, d.confidence, d.facts, :formula, :now from due d
-   where (d.facts - cast(:sliding as text[])) || jsonb_build_object('score', d.score, 'confidence', d.confidence::numeric(4, 3)) is distinct from (
-     select (s.inputs - cast(:sliding as text[])) || jsonb_build_object('score', s.score, 'confidence', s.confidence) from health_snapshots s
+   where (d.facts - cast(:sliding as text[]))
+         || jsonb_build_object('score', d.score, 'confidence', cast(d.confidence as numeric(4, 3))) is distinct from (
+     select (s.inputs - cast(:sliding as text[])) || jsonb_build_object('score', s.score, 'confidence', s.confidence)
+       from health_snapshots s
       where s.tenant_id = app.tenant() and s.client_account_id = d.account_id order by s.day desc limit 1)
   on conflict (tenant_id, client_account_id, day) do update
      set score = excluded.score, risk = excluded.risk, confidence = excluded.confidence, inputs = excluded.inputs,
          formula_version = excluded.formula_version, computed_at = excluded.computed_at),
 told as (
   insert into outbox (id, topic, payload)
-  select gen_random_uuid(), 'client_account.risk_changed', jsonb_build_object('client_account_id', d.account_id, 'from', d.old_risk, 'to', d.risk)
+  select gen_random_uuid(), 'client_account.risk_changed',
+         jsonb_build_object('client_account_id', d.account_id, 'from', d.old_risk, 'to', d.risk)
     from due d where d.risk <> d.old_risk)
 select count(*) from due
 """)
@@ -92,7 +97,8 @@ def _report(account_id: UUID, day: date, inputs: dict[str, Any], then_score: int
         HealthComponent.model_validate({**part, **{name: _number(part[name]) for name in ("points", "weight", "contribution")}})
         for part in document["components"]
     ]
-    adjustments = [HealthAdjustment(name=step["name"], reason=step["reason"], points=float(step["amount"])) for step in document["adjustments"]]
+    told = document["adjustments"]
+    adjustments = [HealthAdjustment(name=step["name"], reason=step["reason"], points=float(step["amount"])) for step in told]
     return AccountHealthReport(
         client_account_id=account_id,
         as_of=day,

@@ -70,7 +70,7 @@ class ClientAccount(Schema):
 class ClientAccountPatch(Schema):
     """Change an account: what is sent is replaced."""
 
-    status: Literal["active", "paused", "cancelled"] | None = Field(None, description="cancelled ends the relation: the organization churns.")
+    status: Literal["active", "paused", "cancelled"] | None = Field(None, description="cancelled ends it: the organization churns.")
     support_plan_tier: PlanTier | None = None
     support_plan_status: PlanStatus | None = None
     support_minutes_included: Minutes | None = None
