@@ -5,6 +5,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from clientway import access, db, tokens
+from clientway.identity import tables as _identity  # noqa: F401  (fills metadata)
+from clientway.integrations import tables as _integrations  # noqa: F401
+from clientway.lifecycle import tables as _lifecycle  # noqa: F401
 from clientway.tables import metadata
 from tests.everything import ROWS, one_of_everything
 

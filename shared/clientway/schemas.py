@@ -21,14 +21,6 @@ def _text_only(value: Any) -> Any:
     raise ValueError(message)
 
 
-def _no_control_characters(value: str) -> str:
-    # PostgreSQL cannot store NUL, and lone surrogates are not UTF-8: both would surface as a 500.
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        message = "must not hold NUL or lone surrogates"
-        raise ValueError(message)
-    return value
-
-
 class Schema(BaseModel):
     """A request or answer: strict, closed, immutable."""
 
@@ -40,7 +32,9 @@ Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=F
 Day = Annotated[date, BeforeValidator(_text_only), Field(strict=False)]
 Cents = Annotated[int, Field(ge=0, le=10**15)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Text = Annotated[str, BeforeValidator(lambda v: _no_control_characters(v) if isinstance(v, str) else v)]
+# PostgreSQL cannot store NUL, and lone surrogates are not UTF-8: both would surface as a 500. A constraint rather than a
+# validator, so that trimming (strip_whitespace) comes before the length is checked.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 LongText = Annotated[Text, StringConstraints(max_length=20_000)]
 Version = Annotated[int, Field(ge=1, description="Counts the changes; sent as the ETag and expected in If-Match.")]

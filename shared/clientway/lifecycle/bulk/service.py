@@ -1,0 +1,248 @@
+"""Organizations with their locations and contacts, many at a time: what imports and migrations read and write.
+
+A handful of statements for hundreds of records. What the single endpoints keep right by locking one organization
+(search text, completeness, primary rows, slugs) is kept right here for all of them at once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway import normalise
+from clientway.db import Tx
+from clientway.identity.people import service as people
+from clientway.identity.people.service import Reachable
+from clientway.ids import uuid7
+from clientway.lifecycle.organizations import rules
+from clientway.lifecycle.organizations.completeness import (
+    LOCATION_WEIGHTS,
+    ORGANIZATION_WEIGHTS,
+    data_completeness,
+    location_completeness,
+)
+
+Row = dict[str, Any]
+TABLES = ("organizations", "locations", "contacts")
+
+_MATCHING = text("""
+with hits as (
+  select id from organizations where tenant_id = app.tenant() and source = :source and source_id = any (cast(:source_ids as text[])) and deleted_at is null
+  union select organization_id from contacts
+         where tenant_id = app.tenant() and email_norm = any (cast(:emails as text[])) and deleted_at is null and organization_id is not null
+  union select organization_id from locations where tenant_id = app.tenant() and address_key = any (cast(:addresses as text[])) and deleted_at is null
+  union select organization_id from locations where tenant_id = app.tenant() and phone_e164 = any (cast(:phones as text[])) and deleted_at is null)
+select to_jsonb(o) as organization,
+       (select coalesce(jsonb_agg(to_jsonb(l) order by l.is_primary desc, l.created_at, l.id), '[]') from locations l
+         where l.tenant_id = app.tenant() and l.organization_id = o.id and l.deleted_at is null) as places,
+       (select coalesce(jsonb_agg(to_jsonb(c) order by c.is_primary desc, c.created_at, c.id), '[]') from contacts c
+         where c.tenant_id = app.tenant() and c.organization_id = o.id and c.deleted_at is null) as contacts
+  from organizations o where o.tenant_id = app.tenant() and o.id in (select id from hits) and o.deleted_at is null
+ order by o.id for no key update of o
+""")
+_BY_ID = text(str(_MATCHING).split("select to_jsonb(o)", 1)[1].join(("select to_jsonb(o)", "")).replace("in (select id from hits)", "= any (cast(:ids as uuid[]))"))
+
+
+@dataclass
+class Record:
+    """An organization with its rows, as they are or are going to be."""
+
+    organization: Row
+    places: list[Row] = field(default_factory=list)
+    contacts: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Changes:
+    """What a batch writes: new rows by table, changed fields by table and id, new tags by organization."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    new: dict[str, dict[str, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    updates: dict[str, dict[str, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    tags: set[tuple[str, str]] = field(default_factory=set)
+
+    def change(self, table: str, row: Row, fields: Row) -> None:
+        """Change fields of a row that is there or is yet to be written."""
+        row.update(fields)
+        if row["id"] not in self.new[table]:
+            self.updates[table].setdefault(row["id"], {}).update(fields)
+
+
+def matching(
+    tx: Tx, *, source: str, source_ids: Sequence[str], emails: Sequence[str], phones: Sequence[str], addresses: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """Lock and read every organization that has one of these keys, with its locations and contacts."""
+    given = {"source": source, "source_ids": list(source_ids), "emails": list(emails), "phones": list(phones), "addresses": list(addresses)}
+    return [dict(row) for row in tx.execute(_MATCHING, given).mappings()]
+
+
+def new_row(table: str, fields: Row) -> Row:
+    """A row to be: its id and what was given; the rest is filled in by `write`."""
+    return {"id": str(uuid7()), **fields, "version": 1, "table": table}
+
+
+def write(tx: Tx, changes: Changes, *, currency: str) -> None:
+    """Write a batch. Unique violations pass: whoever raced us has written first, and the batch is to be run again."""
+    for record in changes.records.values():
+        _derive(record)
+    for table, base in (("organizations", _organization_slug), ("locations", _location_slug), ("contacts", _contact_slug)):
+        _give_slugs(tx, table, list(changes.new[table].values()), base)
+    moment = tx.now.isoformat()
+    for table in TABLES:
+        rows = list(changes.new[table].values())
+        if rows:
+            extra = {"created_at": moment, "updated_at": moment, **_DEFAULTS[table], **({"currency": currency} if table == "locations" else {})}
+            _insert(tx, table, [{**extra, **{name: value for name, value in row.items() if name != "table" and value is not None}} for row in rows])
+    derived = {
+        one: {name: record.organization[name] for name in ("search_text", "data_completeness", "missing_fields")}
+        for one, record in changes.records.items() if one not in changes.new["organizations"]
+    }  # fmt: skip
+    for table in TABLES:
+        fields = changes.updates[table]
+        if table == "organizations":
+            fields = {one: {**derived[one], **fields.get(one, {})} for one in derived}
+        if fields:
+            _update(tx, table, fields, counted=set(changes.updates[table]))
+    if changes.tags:
+        _insert(tx, "organization_tags", [{"organization_id": one, "tag": tag} for one, tag in sorted(changes.tags)], on_conflict="on conflict do nothing")
+    reachable = [Reachable(UUID(row["id"]), row.get("email_norm"), row.get("phone_e164")) for row in changes.new["contacts"].values()]
+    if reachable:
+        people.link(tx, reachable)
+
+
+def refresh(tx: Tx, organization_ids: Iterable[str], *, currency: str) -> None:
+    """Work out again what follows from organizations' rows, after those were put back as they were."""
+    rows = tx.execute(_BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"}).mappings()
+    found = {row["organization"]["id"]: Record(row["organization"], list(row["places"]), list(row["contacts"])) for row in rows}
+    if found:
+        write(tx, Changes(records=found), currency=currency)
+
+
+def versions(tx: Tx, ids: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """The versions that rows have by now, by id."""
+    found: dict[str, int] = {}
+    for table, wanted in ids.items():
+        statement = text(f"select id, version from {table} where tenant_id = app.tenant() and id = any (cast(:ids as uuid[]))")
+        found |= {str(row.id): row.version for row in tx.execute(statement, {"ids": "{" + ",".join(wanted) + "}"})}
+    return found
+
+
+def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
+    """Undo what was written: delete rows that were new (before is None), give the others their former fields back.
+
+    A row that somebody has changed since (its version is another) is left as it is. Returns the ids that were undone.
+    """
+    created = [row for row in rows if row["before"] is None]
+    changed = [row for row in rows if row["before"] is not None]
+    done: set[str] = set()
+    if created:
+        statement = text(f"""
+          update {table} x set deleted_at = :now, updated_at = :now, version = x.version + 1
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint)
+           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version and x.deleted_at is null returning x.id""")
+        given = json.dumps([{"id": row["id"], "version": row["version"]} for row in created])
+        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now}).scalars()}
+    names = sorted({name for row in changed for name in row["before"]})
+    if names:
+        sets = ", ".join(f"{name} = case when r.before ? '{name}' then b.{name} else x.{name} end" for name in names)
+        statement = text(f"""
+          update {table} x set {sets}, updated_at = :now, version = x.version + 1
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint, before jsonb)
+           cross join lateral jsonb_populate_record(null::{table}, r.before) b
+           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version returning x.id""")
+        done |= {str(one) for one in tx.execute(statement, {"rows": json.dumps(changed, default=str), "now": tx.now}).scalars()}
+    return done
+
+
+_DEFAULTS: Mapping[str, Row] = {
+    "organizations": {"industry": "restaurant", "lifecycle_stage": "lead", "lifecycle_sequence": 0},
+    "locations": {"country": "US", "is_primary": False, "status": "active"},
+    "contacts": {
+        "is_primary": False, "is_decision_maker": False, "portal_enabled": False, "do_not_contact": False, "total_emails_received": 0,
+        "total_emails_opened": 0, "status": "active",
+    },
+}  # fmt: skip
+
+
+def _derive(record: Record) -> None:
+    """Fill in the columns that follow from others."""
+    own = record.organization
+    for rows in (record.places, record.contacts):
+        if rows and not any(row.get("is_primary") for row in rows):
+            rows[0]["is_primary"] = True
+    for place in record.places:
+        place["name"] = place.get("name") or own.get("dba_name") or own["legal_name"]
+        rated = location_completeness({name: place.get(name) for name in LOCATION_WEIGHTS})
+        place |= {"data_completeness": rated.percent, "missing_fields": list(rated.missing)}
+    for contact in record.contacts:
+        full = " ".join(name for name in (contact.get("first_name"), contact.get("last_name")) if name)
+        contact["name_norm"] = rules.name_norm(full, contact.get("email"), contact.get("phone"))
+        reach = rules.reach(contact.get("phone") or "", contact.get("phone_e164"), contact.get("email_norm"))
+        contact["search_text"] = rules.search_text([full], [reach])
+    place = next((one for one in record.places if one.get("is_primary")), {})
+    contact = next((one for one in record.contacts if one.get("is_primary")), {})
+    parts = {"location": place, "contact": contact}
+    facts = {}
+    for name in ORGANIZATION_WEIGHTS:
+        part, dot, column = name.partition(".")
+        facts[name] = parts[part].get(column) if dot else own.get(name)
+    rated = data_completeness(facts)
+    reaches = [rules.reach(one.get("phone") or "", one.get("phone_e164"), one.get("email_norm")) for one in record.places]
+    own |= {
+        "name_norm": rules.name_norm(own["legal_name"], own.get("dba_name")),
+        "search_text": rules.search_text([own["legal_name"], own.get("dba_name")], reaches),
+        "data_completeness": rated.percent,
+        "missing_fields": list(rated.missing),
+    }
+
+
+def _organization_slug(row: Row) -> str:
+    return normalise.slug(row["legal_name"])
+
+
+def _location_slug(row: Row) -> str:
+    return normalise.slug(" ".join(part for part in (row["name"], row.get("city")) if part), fallback="location")
+
+
+def _contact_slug(row: Row) -> str:
+    full = " ".join(name for name in (row.get("first_name"), row.get("last_name")) if name)
+    return normalise.slug(full, fallback="") or normalise.slug((row.get("email") or "").partition("@")[0], fallback="contact")
+
+
+def _give_slugs(tx: Tx, table: str, rows: list[Row], base: Any) -> None:
+    """The first free of name, name-2 … name-9; chains with more get a piece of their id."""
+    if not rows:
+        return
+    wanted = {row["id"]: base(row) for row in rows}
+    options = sorted({f"{slug}{suffix}" for slug in set(wanted.values()) for suffix in ("", *(f"-{n}" for n in range(2, 10)))})
+    statement = text(f"select slug from {table} where tenant_id = app.tenant() and slug = any (cast(:slugs as text[]))")
+    taken = set(tx.execute(statement, {"slugs": options}).scalars())
+    for row in rows:
+        slug = wanted[row["id"]]
+        free = next((one for one in (slug, *(f"{slug}-{n}" for n in range(2, 10))) if one not in taken), f"{slug}-{row['id'][-10:]}")
+        taken.add(free)
+        row["slug"] = free
+
+
+def _insert(tx: Tx, table: str, rows: list[Row], *, on_conflict: str = "") -> None:
+    names = sorted({name for row in rows for name in row})
+    columns = ", ".join(names)
+    statement = text(f"""
+      insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb)) {on_conflict}""")
+    tx.execute(statement, {"rows": json.dumps(rows, default=str)})
+
+
+def _update(tx: Tx, table: str, fields: Mapping[str, Row], *, counted: set[str]) -> None:
+    """Write changed fields; `counted` rows get a new version, the others changed only in what is derived."""
+    names = sorted({name for row in fields.values() for name in row})
+    sets = ", ".join(f"{name} = case when r.fields ? '{name}' then b.{name} else x.{name} end" for name in names)
+    statement = text(f"""
+      update {table} x set {sets}, updated_at = :now, version = x.version + r.counts
+        from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, counts integer, fields jsonb)
+       cross join lateral jsonb_populate_record(null::{table}, r.fields) b
+       where x.tenant_id = app.tenant() and x.id = r.id""")
+    rows = [{"id": one, "counts": int(one in counted), "fields": row} for one, row in fields.items()]
+    tx.execute(statement, {"rows": json.dumps(rows, default=str), "now": tx.now})
