@@ -38,10 +38,11 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-# Apart from .venv: the SAM CLI pins boto3 and pydantic to versions of its own.
-$(SAM_READY): requirements/sam.txt
+# Apart from .venv: the SAM CLI pins boto3 and pydantic to versions of its own. Installed with uv: pip refuses a lock in
+# which a package is pinned without the extras that another one asks for.
+$(SAM_READY): requirements/sam.txt $(READY)
 	$(PYTHON) -m venv $(SAM_VENV)
-	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sam.txt
+	$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes -r requirements/sam.txt
 	@touch $@
 
 # Locks name no registry: --no-emit-index-url.
