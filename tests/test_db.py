@@ -1,6 +1,5 @@
 """The pipelined connection: flights, errors, and what a lost connection looks like."""
 
-import gc
 import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -26,15 +25,18 @@ def proxy(database_url, monkeypatch):
     port = counting.start()
     for name in ("DATABASE_URL", "JOB_DATABASE_URL"):
         monkeypatch.setenv(name, database_url.replace(f":{parts.port}/", f":{port}/"))
-    db._engine("app").dispose()
-    settings.cache_clear()
-    db._engine.cache_clear()
+    _forget_engines()
     yield counting
-    db._engine("app").dispose()
-    settings.cache_clear()
-    db._engine.cache_clear()
+    _forget_engines()
     counting.stop()
-    gc.collect()
+
+
+def _forget_engines():
+    # Disposed one by one: a pool that is merely dropped leaves its sockets to the garbage collector.
+    for role in ("app", "job"):
+        db._engine(role).dispose()
+    db._engine.cache_clear()
+    settings.cache_clear()
 
 
 def enter(tenant, roles=access.ADMINS):

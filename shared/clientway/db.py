@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import pg8000.dbapi
-from pg8000.core import IDLE, IN_TRANSACTION, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.converters import make_params
+from pg8000.core import IDLE, IN_TRANSACTION, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.native import literal
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine
 from sqlalchemy.exc import DBAPIError

@@ -88,7 +88,7 @@ class Dev:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "PORT", "CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY"}
+            if not name.endswith("DATABASE_URL") and name not in {"PORT", "CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY"}
         }
         path = f"{self.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         environment |= {"PYTHONPATH": path, "CLIENTWAY_WORKERS": "2", "CLIENTWAY_SCHEDULE_SECONDS": "Tick=0.2"}
