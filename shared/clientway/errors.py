@@ -109,3 +109,9 @@ class ServiceUnavailable(Problem):
     """503: something we depend on is away for a moment."""
 
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Unavailable"
+
+
+def check_version(current: int, expected: int) -> None:
+    """Raise PreconditionFailed (412, with the current ETag) if the row has moved on since the caller read it."""
+    if current != expected:
+        raise PreconditionFailed("This was changed since you read it.", headers={"ETag": f'"{current}"'}, current_version=current)

@@ -35,7 +35,6 @@ from clientway.errors import (
     Forbidden,
     Malformed,
     NotFound,
-    PreconditionFailed,
     PreconditionRequired,
     Problem,
     TooLarge,
@@ -241,12 +240,6 @@ def if_match(app: Api) -> int:
         pointer = FieldError("#/header/if-match", "invalid_etag", "not an ETag of ours")
         raise Malformed("If-Match is not an ETag of ours.", errors=[pointer])
     return int(value)
-
-
-def check_version(current: int, expected: int) -> None:
-    """Raise PreconditionFailed (412, with the current ETag) if the row has moved on since the caller read it."""
-    if current != expected:
-        raise PreconditionFailed("This was changed since you read it.", headers={"ETag": f'"{current}"'}, current_version=current)
 
 
 def _remember(app: Api, tx: Tx) -> None:

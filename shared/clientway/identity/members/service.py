@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 from clientway import effects, normalise, paging
 from clientway.config import settings
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
-from clientway.http import check_version
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.identity.members import queries
 from clientway.identity.members.schemas import Member, MemberInvite, MemberPatch
 from clientway.ids import uuid7

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.integrations.imports import mapping as mappings
 from clientway.integrations.imports import queries, storage
@@ -75,8 +75,6 @@ def read(tx: Tx, import_id: UUID) -> Any:
 
 def change(tx: Tx, import_id: UUID, patch: ImportPatch, *, version: int) -> Any:
     """Correct the mapping; the preview is made again. Raises 404, 409, 412, 422."""
-    from clientway.http import check_version  # noqa: PLC0415  (the edge's helper; the worker never comes here)
-
     row = _lock(tx, import_id)
     check_version(row["version"], version)
     _require(row["status"], "change", ("awaiting_upload", "previewed"))

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
-from clientway.http import check_version
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.accounts import queries, reports
 from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch
 from clientway.paging import Request

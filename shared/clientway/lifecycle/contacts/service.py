@@ -8,8 +8,7 @@ from sqlalchemy.exc import DatabaseError
 
 from clientway import db, effects, normalise
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
-from clientway.http import check_version
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import queries

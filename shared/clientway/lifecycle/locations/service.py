@@ -5,8 +5,7 @@ from uuid import UUID
 
 from clientway import effects, normalise
 from clientway.db import Tx
-from clientway.errors import FieldError, NotFound, Unprocessable
-from clientway.http import check_version
+from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.locations import queries
 from clientway.lifecycle.locations.schemas import LocationCreate, LocationPatch

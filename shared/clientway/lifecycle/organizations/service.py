@@ -7,8 +7,7 @@ from sqlalchemy.exc import DatabaseError
 
 from clientway import db, effects, normalise
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
-from clientway.http import check_version
+from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.organizations import queries, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier
