@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from clientway import access, db, effects, tokens
+from clientway import access, db, effects, engines, tokens
 from clientway.config import settings
 from clientway.errors import Forbidden, Unauthorized
 from tests.proxy import Proxy
@@ -34,8 +34,8 @@ def proxy(database_url, monkeypatch):
 def _forget_engines():
     # Disposed one by one: a pool that is merely dropped leaves its sockets to the garbage collector.
     for role in ("app", "job"):
-        db._engine(role).dispose()
-    db._engine.cache_clear()
+        engines.engine(role).dispose()
+    engines.engine.cache_clear()
     settings.cache_clear()
 
 

@@ -1,37 +1,22 @@
-"""The database as a request sees it: one transaction, one flight to the server for each statement.
+"""The database as a request sees it: who enters, one transaction, and typed errors in place of the driver's."""
 
-pg8000 makes three flights of a parameterised statement and three of a COMMIT. The connection below sends BEGIN, the
-call that authenticates and sets the tenant, and the first statement together, each further statement in one flight,
-and COMMIT in one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
-"""
-
-import ssl
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import pg8000.dbapi
-from pg8000.converters import make_params
-from pg8000.core import IDLE, IN_TRANSACTION, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.native import literal
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
-from clientway.config import is_loopback, settings
+from clientway.engines import engine
 from clientway.errors import Conflict, Forbidden, Problem, ServiceUnavailable, Unauthorized
-
-PATCHED = {15: 15_0019, 16: 16_0015, 17: 17_0011, 18: 18_0006}
-"""The lowest server version of each major that CVE-2026-14669 is fixed in (a chosen time zone runs code below it)."""
-
-_SOCKET_SECONDS = {"app": 10.0, "job": 150.0}
+from clientway.pipeline import PipelinedConnection
 
 
 class Unavailable(ServiceUnavailable):
@@ -118,82 +103,6 @@ class Anonymous:
 Entry = Credential | Job | Anonymous
 
 
-class PipelinedConnection(pg8000.dbapi.Connection):
-    """A pg8000 connection that sends as much as it can at once."""
-
-    _ahead: tuple[str, ...] = ()
-    entered: dict[str, Any] | None = None
-    used = False
-
-    def execute_simple(self, statement: str) -> Context:
-        """Hold BEGIN back for the first statement; send anything else with what was held back."""
-        if statement == "begin transaction":
-            self._ahead = ("begin",)
-            self._transaction_status = IN_TRANSACTION
-            return Context(statement)
-        if not self._ahead:
-            return super().execute_simple(statement)
-        self._send_ahead()
-        # Two queries, two replies, one flight: sent together they would return one another's columns.
-        self.send_QUERY(statement)
-        _flush(self._sock)
-        return self._drain(Context(statement))
-
-    def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
-        """Send parse, bind, execute and whatever was held back in one flight."""
-        if statement in ("commit", "rollback"):
-            if self._ahead:
-                self._ahead = ()
-                self._transaction_status = IDLE
-                return Context(statement)
-            return super().execute_simple(statement)
-        if stream is not None:
-            if self._ahead:
-                self._send_ahead()
-                _flush(self._sock)
-                self._drain(None)
-            return super().execute_unnamed(statement, vals, oids, stream)
-        if self._ahead:
-            self._send_ahead()
-        self.send_PARSE(NULL_BYTE, statement, oids)
-        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
-        self.send_EXECUTE()
-        _write(self._sock, SYNC_MSG)
-        _flush(self._sock)
-        return self._drain(Context(statement))
-
-    def enter(self, call: str) -> None:
-        """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
-        self._ahead += (call,)
-
-    _sent_ahead: Context | None = None
-
-    def _send_ahead(self) -> None:
-        self._sent_ahead = Context("ahead")
-        self.send_QUERY(";".join(self._ahead))
-        self._ahead = ()
-
-    def _drain(self, context: Context | None) -> Context:
-        """Read every reply that is due; the first failure is the one that counts."""
-        ahead, self._sent_ahead = self._sent_ahead, None
-        failure: Exception | None = None
-        for due in (ahead, context):
-            if due is None:
-                continue
-            try:
-                self.handle_messages(due)
-            except (pg8000.dbapi.Error, OSError) as error:
-                if not isinstance(error, pg8000.dbapi.DatabaseError):
-                    raise
-                failure = failure or error
-        if failure is not None:
-            raise failure
-        if ahead is not None and ahead.rows:
-            self.entered = ahead.rows[0][0]
-        return context or Context("ahead")
-
-
 class Tx:
     """One transaction of one tenant: the first argument of every service and query function."""
 
@@ -225,10 +134,10 @@ class Tx:
             credential_id=UUID(credential_id) if credential_id else None,
         )
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement. Raises the typed errors of this module in place of the driver's; IntegrityError stays."""
         with translated(fresh=self._fresh):
-            return self.connection.execute(statement, parameters)  # type: ignore[return-value]
+            return self.connection.execute(statement, parameters)
 
     def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """The first column of the first row, or None."""
@@ -251,10 +160,10 @@ class Tx:
 
 def begin(entry: Entry, *, now: datetime | None = None, request_id: str = "") -> Tx:
     """Begin a transaction; nothing is sent before its first statement. Raises Unavailable."""
-    engine = _engine("job" if isinstance(entry, Job) else "app")
+    pool = engine("job" if isinstance(entry, Job) else "app")
     call = entry.call
     with translated(fresh=True):
-        connection = engine.connect()
+        connection = pool.connect()
         driver: PipelinedConnection = connection.connection.driver_connection  # type: ignore[assignment]
         driver.entered = None
         connection.begin()
@@ -306,7 +215,7 @@ def job_transaction(tenant_id: UUID, *, now: datetime | None = None) -> Iterator
 @contextmanager
 def job_connection() -> Iterator[Connection]:
     """A transaction of the job role outside any tenant, for the functions that hand out work over all of them."""
-    with translated(fresh=True), _engine("job").connect() as connection:
+    with translated(fresh=True), engine("job").connect() as connection:
         driver: PipelinedConnection = connection.connection.driver_connection  # type: ignore[assignment]
         driver.used = True
         driver.entered = None
@@ -362,84 +271,3 @@ def translated(*, fresh: bool) -> Iterator[None]:
                 raise SerializationConflict("Two changes met; try again.", headers={"Retry-After": "1"}) from error
             case _:
                 raise
-
-
-@cache
-def _engine(role: str) -> Engine:
-    url = settings().job_database_url if role == "job" else settings().database_url
-    parts = urlsplit(url)
-    tls = _tls(url)
-
-    def connect() -> PipelinedConnection:
-        connection = PipelinedConnection(
-            user=unquote(parts.username or ""),
-            password=_iam_token(url) if settings().database_iam else unquote(parts.password or "") or None,
-            host=parts.hostname or "",
-            port=parts.port or 5432,
-            database=parts.path.lstrip("/"),
-            timeout=_SOCKET_SECONDS[role],
-            ssl_context=tls,
-            application_name=f"clientway-{role}",
-        )
-        _check_server(connection, url)
-        return connection
-
-    return create_engine(
-        "postgresql+pg8000://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=settings().database_pool_size,
-        max_overflow=0,
-        pool_timeout=5,
-        # Five flights of version and default questions at every first connect, none of whose answers is used.
-        _initialize=False,
-    )
-
-
-@cache
-def _tls(url: str) -> ssl.SSLContext | bool:
-    """One verified context for the process: building it takes 50 ms, and pg8000's own verifies nothing."""
-    if is_loopback(url):
-        return False
-    context = ssl.create_default_context(cafile=settings().database_ca_file)
-    context.check_hostname = True
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def _iam_token(url: str) -> str:
-    """A password that is good for one connect within 15 minutes, signed here: no SDK client is made."""
-    import os  # noqa: PLC0415  (only where IAM is on)
-
-    from botocore.auth import SigV4QueryAuth  # noqa: PLC0415  (0.1 s, only where IAM is on)
-    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-    from botocore.credentials import Credentials  # noqa: PLC0415
-
-    parts, region = urlsplit(url), os.environ["AWS_REGION"]
-    credentials = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], os.environ.get("AWS_SESSION_TOKEN"))
-    target = f"https://{parts.hostname}:{parts.port or 5432}/?Action=connect&DBUser={parts.username}"
-    request = AWSRequest(method="GET", url=target)
-    SigV4QueryAuth(credentials, "rds-db", region, expires=900).add_auth(request)
-    return str(request.url).removeprefix("https://")
-
-
-@cache
-def _warn_once(version: int) -> None:
-    import warnings  # noqa: PLC0415
-
-    warnings.warn(f"PostgreSQL {version} is below the patched release of its major (CVE-2026-14669)", RuntimeWarning, stacklevel=3)
-
-
-def _check_server(connection: PipelinedConnection, url: str) -> None:
-    """Refuse a server below the patched floor of its major; on this machine only warn. Costs no flight."""
-    major, _, minor = str(connection.parameter_statuses["server_version"]).split(" ")[0].partition(".")
-    version = int(major) * 10_000 + int(minor or 0)
-    if version >= PATCHED.get(int(major), 0) or int(major) > max(PATCHED):
-        return
-    if not is_loopback(url):
-        message = f"PostgreSQL {major}.{minor} lacks the fix of CVE-2026-14669; upgrade the server"
-        raise RuntimeError(message)
-    _warn_once(version)
-
-
-__all__ = ["Actor", "Anonymous", "CommitUnknown", "Credential", "Job", "LockTimeout", "Mapping", "Tx", "Unavailable", "begin", "commit", "rollback"]

@@ -21,7 +21,8 @@ from typing import Any, cast
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIResponseValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
@@ -79,7 +80,7 @@ class Replay(Exception):  # noqa: N818  (not an error: it carries the stored ans
         self.answer = Response(status, headers=cast("Any", {**headers, "Idempotent-Replayed": "true"}), body=body)
 
 
-class _Answers(BaseMiddlewareHandler):
+class _Answers(OpenAPIResponseValidationMiddleware):
     """In place of Powertools' response validation: an answer is a model, valid by construction, or JSON the database built."""
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
@@ -192,7 +193,7 @@ _EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
 def api(name: str) -> Api:
     """The resolver of a handler module: `app = api(__name__)`, then `handler = app.lambda_handler`."""
     app = Api(enable_validation=True, json_body_deserializer=_strict_json)
-    app._response_validation_middleware = _Answers()  # noqa: SLF001  # type: ignore[attr-defined]
+    app._response_validation_middleware = _Answers()  # noqa: SLF001
     app.exception_handler(Exception)(app.refuse)
     app.exception_handler(Replay)(lambda replay: replay.answer)
     app.not_found(lambda _error: app.refuse(NotFound("There is nothing at this path.")))

@@ -1,0 +1,88 @@
+"""A connection that costs one flight to the server for each statement.
+
+pg8000 makes three flights of a parameterised statement and three of a COMMIT. This one sends BEGIN, the call that
+authenticates and sets the tenant, and the first statement together, each further statement in one flight, and COMMIT
+in one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
+"""
+
+from typing import Any
+
+import pg8000.dbapi
+from pg8000.converters import make_params
+from pg8000.core import IDLE, IN_TRANSACTION, NULL_BYTE, SYNC_MSG, Context, _flush, _write
+
+
+class PipelinedConnection(pg8000.dbapi.Connection):
+    """A pg8000 connection that sends as much as it can at once."""
+
+    _ahead: tuple[str, ...] = ()
+    entered: dict[str, Any] | None = None
+    used = False
+
+    def execute_simple(self, statement: str) -> Context:
+        """Hold BEGIN back for the first statement; send anything else with what was held back."""
+        if statement == "begin transaction":
+            self._ahead = ("begin",)
+            self._transaction_status = IN_TRANSACTION
+            return Context(statement)
+        if not self._ahead:
+            return super().execute_simple(statement)
+        self._send_ahead()
+        # Two queries, two replies, one flight: sent together they would return one another's columns.
+        self.send_QUERY(statement)
+        _flush(self._sock)
+        return self._drain(Context(statement))
+
+    def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
+        """Send parse, bind, execute and whatever was held back in one flight."""
+        if statement in ("commit", "rollback"):
+            if self._ahead:
+                self._ahead = ()
+                self._transaction_status = IDLE
+                return Context(statement)
+            return super().execute_simple(statement)
+        if stream is not None:
+            if self._ahead:
+                self._send_ahead()
+                _flush(self._sock)
+                self._drain(None)
+            return super().execute_unnamed(statement, vals, oids, stream)
+        if self._ahead:
+            self._send_ahead()
+        self.send_PARSE(NULL_BYTE, statement, oids)
+        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
+        self.send_EXECUTE()
+        _write(self._sock, SYNC_MSG)
+        _flush(self._sock)
+        return self._drain(Context(statement))
+
+    def enter(self, call: str) -> None:
+        """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
+        self._ahead += (call,)
+
+    _sent_ahead: Context | None = None
+
+    def _send_ahead(self) -> None:
+        self._sent_ahead = Context("ahead")
+        self.send_QUERY(";".join(self._ahead))
+        self._ahead = ()
+
+    def _drain(self, context: Context | None) -> Context:
+        """Read every reply that is due; the first failure is the one that counts."""
+        ahead, self._sent_ahead = self._sent_ahead, None
+        failure: Exception | None = None
+        for due in (ahead, context):
+            if due is None:
+                continue
+            try:
+                self.handle_messages(due)
+            except (pg8000.dbapi.Error, OSError) as error:
+                if not isinstance(error, pg8000.dbapi.DatabaseError):
+                    raise
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        if ahead is not None and ahead.rows:
+            self.entered = ahead.rows[0][0]
+        return context or Context("ahead")
