@@ -10,10 +10,10 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, literal_column, or_, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from clientway.config import settings
@@ -27,15 +27,22 @@ MAX_LIMIT = 100
 class DatabaseJson(str):
     """JSON text that the database built: sent as it is. `version` becomes the ETag."""
 
-    version: int | None
-    count: int
+    __slots__ = ("rows", "version")
 
-    def __new__(cls, text: str, version: int | None = None, *, count: int = 1) -> "DatabaseJson":
-        """Wrap the text; `version` is the row's, for an answer about one object; `count` the rows of a page."""
+    version: int | None
+    rows: int
+
+    def __new__(cls, text: str, version: int | None = None, *, rows: int = 1) -> Self:
+        """Wrap the text; `version` is the row's, for an answer about one object; `rows` how many a page has."""
         self = super().__new__(cls, text)
         self.version = version
-        self.count = count
+        self.rows = rows
         return self
+
+
+def one(row: Row[*tuple[Any, ...]] | None) -> Any:
+    """The answer about one object from a row of (JSON text, version, …) or of the text alone; None when there is no row."""
+    return None if row is None else DatabaseJson(*row[:2])
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def page(
     has_more = row[1] > request.limit
     cursor = _encode(request, tx.tenant_id, row[2], row[3]) if has_more else None
     tail = f',"has_more":{"true" if has_more else "false"},"next_cursor":{json.dumps(cursor)}}}'
-    return DatabaseJson(f'{{"data":{row[0]}{tail}', count=row[1])
+    return DatabaseJson(f'{{"data":{row[0]}{tail}', rows=row[1])
 
 
 def _beyond(column: ColumnElement[Any], row_id: ColumnElement[Any], after: dict[str, str], *, descending: bool) -> ColumnElement[bool]:

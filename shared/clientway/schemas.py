@@ -6,10 +6,10 @@ from strings; each accepts a string and nothing else (a number is not a time).
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 T = TypeVar("T")
 
@@ -25,6 +25,20 @@ class Schema(BaseModel):
     """A request or answer: strict, closed, immutable."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+
+class Patch(Schema):
+    """A change: what is sent is replaced, null clears. `REQUIRED` names the fields that may be left out but not cleared."""
+
+    REQUIRED: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _keeps_what_is_required(self) -> Self:
+        for name in sorted(self.REQUIRED & self.model_fields_set):
+            if getattr(self, name) is None:
+                message = f"{name} may not be null"
+                raise ValueError(message)
+        return self
 
 
 Id = Annotated[UUID, BeforeValidator(_text_only), Field(strict=False)]

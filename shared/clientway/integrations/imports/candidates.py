@@ -138,8 +138,9 @@ def _location(row: _Cells, region: str, *, lost_zeros: bool) -> dict[str, Any]:
         latitude = longitude = None
     state = (normalise.us_state(raw_state) if us else None) or raw_state
     seats, staff = row.number("location.seating_capacity", 0, 10**6), row.number("location.employee_count", 0, 10**7)
+    address, city = row.take("location.address_line1"), row.take("location.city")
     found = {
-        "name": row.take("location.name"), "address_line1": row.take("location.address_line1"), "city": row.take("location.city"), "state": state,
+        "name": row.take("location.name"), "address_line1": address, "city": city, "state": state,
         "zip": zip_code, "latitude": latitude, "longitude": longitude, "phone": raw_phone, "phone_e164": phone,
         "email": email, "email_norm": email, "website_url": site, "cuisine_primary": row.take("location.cuisine_primary"),
         "service_style": row.take("location.service_style"), "pos_system": row.take("location.pos_system"),
@@ -148,7 +149,7 @@ def _location(row: _Cells, region: str, *, lost_zeros: bool) -> dict[str, Any]:
     if not any(value is not None for value in found.values()):
         return {}
     status = "closed" if (row.take("location.status") or "").lower() in _CLOSED else "active"
-    key = normalise.address_key(found["address_line1"], found["city"], state, zip_code)
+    key = normalise.address_key(address, city, state, zip_code)
     return {**found, "country": country, "status": status, "address_key": key}
 
 

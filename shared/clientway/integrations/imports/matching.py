@@ -82,8 +82,8 @@ class Index:
             return Match(known, self._place(known, candidate), f"same e-mail {keys.email}")
         named = [self.organizations[one] for one in sorted(self.by_address.get(keys.address or "", ())) if keys.name in self.organizations[one].names]
         if keys.name and named:
-            place = next(place for place in named[0].places if place.address == keys.address)
-            return Match(named[0], place, "same name and address")
+            at = next(place for place in named[0].places if place.address == keys.address)
+            return Match(named[0], at, "same name and address")
         holders = self.by_phone.get(keys.phone or "", set())
         if keys.name and keys.phone and len(holders) < SHARED_FROM:
             same = [self.organizations[one] for one in sorted(holders) if keys.name in self.organizations[one].names]

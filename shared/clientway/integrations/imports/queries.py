@@ -12,7 +12,7 @@ from clientway.integrations.imports.matching import Index, Known, Place, names_o
 from clientway.integrations.tables import import_mappings, import_rows, imports
 from clientway.lifecycle.bulk import service as records
 from clientway.lifecycle.bulk.service import Record
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 _I = imports.alias("i")
 COLUMNS: Mapping[str, str] = {
@@ -43,8 +43,7 @@ def answer_sql(source: str, **more: str) -> str:
 def read(tx: Tx, import_id: UUID) -> Any:
     """One import, or None."""
     statement = answer_sql("(select x.* from imports x where x.tenant_id = app.tenant() and x.id = :id)")
-    row = tx.execute(text(statement), {"id": import_id}).one_or_none()
-    return None if row is None else DatabaseJson(row[0], row[1])
+    return one(tx.execute(text(statement), {"id": import_id}).one_or_none())
 
 
 def preview(tx: Tx, import_id: UUID) -> Any:
@@ -127,8 +126,7 @@ def save_mapping(tx: Tx, mapping_id: UUID, name: str, mapping: Mapping[str, str 
       on conflict (tenant_id, name) do update set mapping = excluded.mapping, version = m.version + 1, updated_at = :now
       returning json_build_object('id', id, 'name', name, 'mapping', mapping, 'version', version, 'created_at', created_at, 'updated_at', updated_at)::text,
                 version""")
-    row = tx.execute(statement, {"id": mapping_id, "name": name, "mapping": json.dumps(mapping), "now": tx.now}).one()
-    return DatabaseJson(row[0], row[1])
+    return one(tx.execute(statement, {"id": mapping_id, "name": name, "mapping": json.dumps(mapping), "now": tx.now}).one())
 
 
 def mapping(tx: Tx, mapping_id: UUID) -> Any:

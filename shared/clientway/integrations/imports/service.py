@@ -17,6 +17,7 @@ from clientway.integrations.imports.schemas import (
     ImportPatch,
     ImportPreview,
     ImportStarted,
+    ImportStatus,
     MappingSave,
 )
 from clientway.integrations.imports.storage import defused
@@ -24,7 +25,7 @@ from clientway.paging import Request
 
 TOPIC = "import.requested"
 # From which status each thing can be asked for, and the status it leads to.
-_MOVES = {
+_MOVES: dict[str, tuple[tuple[ImportStatus, ...], ImportStatus]] = {
     "preview": (("awaiting_upload", "previewed", "failed"), "previewing"),
     "commit": (("previewed",), "queued"),
     "cancel": (("awaiting_upload", "previewing", "previewed", "queued", "running"), "cancelled"),
@@ -112,7 +113,7 @@ def preview(tx: Tx, import_id: UUID) -> ImportPreview:
 def rows(tx: Tx, import_id: UUID, request: Request, outcome: str | None) -> Any:
     """A page of what the rows became. Raises NotFound (404)."""
     answer = queries.rows(tx, import_id, request, outcome)
-    if not answer.count:
+    if not answer.rows:
         read(tx, import_id)
     return answer
 

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, literal_column, select, text
 
 from clientway.db import Tx
 from clientway.lifecycle.tables import client_accounts, reps
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 _A = client_accounts.alias("a")
 SORTS = {"updated_at": _A.c.updated_at, "created_at": _A.c.created_at}
@@ -77,8 +77,7 @@ def read(tx: Tx, *, account_id: UUID | None = None, organization_id: UUID | None
     """One account by its id or its organization's, or None."""
     key = "organization_id" if account_id is None else "id"
     statement = answer_sql(f"(select x.* from client_accounts x where x.tenant_id = app.tenant() and x.{key} = :value)")
-    row = tx.execute(text(statement), {"value": account_id or organization_id}).one_or_none()
-    return None if row is None else DatabaseJson(*row)
+    return one(tx.execute(text(statement), {"value": account_id or organization_id}).one_or_none())
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def update(tx: Tx, account_id: UUID, changes: Mapping[str, Any]) -> Any:
            set {assignments}, version = version + 1, updated_at = :now, health_dirty_at = coalesce(health_dirty_at, :now)
          where tenant_id = app.tenant() and id = :id returning *)
       {answer_sql("written")}"""
-    return DatabaseJson(*tx.execute(text(statement), {**changes, "id": account_id, "now": tx.now}).one())
+    return one(tx.execute(text(statement), {**changes, "id": account_id, "now": tx.now}).one())
 
 
 def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
@@ -158,5 +157,4 @@ select row_to_json(r)::text from (
 
 def billing(tx: Tx, account_id: UUID) -> Any:
     """Plan, hours and money of an account, or None."""
-    found = tx.execute(_BILLING, {"id": account_id, "today": tx.now.date()}).scalar_one_or_none()
-    return None if found is None else DatabaseJson(found)
+    return one(tx.execute(_BILLING, {"id": account_id, "today": tx.now.date()}).one_or_none())

@@ -18,7 +18,7 @@ from clientway.lifecycle.organizations import rules
 from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, refresh
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import contacts, organizations
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 MOST_HITS = 1000
 """What a search looks at, at most."""
@@ -124,7 +124,7 @@ def read(tx: Tx, contact_id: UUID, *, include_deleted: bool = False) -> Any:
     """One contact, or None."""
     live = "" if include_deleted else "and c.deleted_at is null"
     statement = f"with written as (select c.* from contacts c where c.tenant_id = app.tenant() and c.id = :id {live}) {_ANSWER}"
-    return _answer(tx.execute(text(statement), {"id": contact_id}).one_or_none())
+    return one(tx.execute(text(statement), {"id": contact_id}).one_or_none())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[st
         "row": json.dumps(row), "contact_id": row["id"], "is_primary": row["is_primary"], "people": people.blind([person]),
         **refresh(tx, dossier, derived),
     }  # fmt: skip
-    return _answer(tx.execute(text(statement), given).one_or_none())
+    return one(tx.execute(text(statement), given).one_or_none())
 
 
 def update(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[str, Any], person: people.Reachable) -> Any:
@@ -188,7 +188,7 @@ def update(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[st
         "row": json.dumps(row), "contact_id": person.contact_id, "is_primary": row["is_primary"], "people": people.blind([person]),
         **refresh(tx, dossier, derived),
     }  # fmt: skip
-    return _answer(tx.execute(text(statement), given).one())
+    return one(tx.execute(text(statement), given).one())
 
 
 _DELETE = text(f"""
@@ -204,8 +204,3 @@ promoted as (
 def delete(tx: Tx, dossier: Dossier, contact_id: UUID, derived: Mapping[str, Any], *, next_primary: str | None) -> None:
     """Hide a locked contact; `next_primary` becomes the primary one."""
     tx.execute(_DELETE, {"contact_id": contact_id, "next_id": next_primary, **refresh(tx, dossier, derived)})
-
-
-def _answer(row: Any) -> Any:
-    """The row as the answer, with its version for the ETag; None stays None."""
-    return None if row is None else DatabaseJson(row[0], row[1])

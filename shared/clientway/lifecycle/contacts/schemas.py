@@ -4,29 +4,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from clientway.lifecycle.organizations.fields import Clean, Line
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, Schema, Timestamp, Version
+from clientway.schemas import Id, Schema, ShortText, Text, Timestamp, Version
 
 RoleType = Literal["owner", "gm", "manager", "chef", "accounting", "other"]
 Method = Literal["email", "phone", "sms"]
 Status = Literal["active", "inactive"]
-Name = Annotated[Clean, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 PRIMARY = "The first contact becomes primary; true takes it over from another. Exactly one is."
 
 
 class _Details(Schema):
     first_name: Name | None = None
     last_name: Name | None = None
-    email: Line | None = Field(None, description="Unique among the tenant's live contacts, whatever its case.")
-    phone: Line | None = Field(None, description="Kept as written; matched and searched in E.164.")
-    title: Line | None = None
+    email: ShortText | None = Field(None, description="Unique among the tenant's live contacts, whatever its case.")
+    phone: ShortText | None = Field(None, description="Kept as written; matched and searched in E.164.")
+    title: ShortText | None = None
     role_type: RoleType | None = None
     location_id: Id | None = Field(None, description="A location of the same organization.")
     preferred_contact_method: Method | None = None
-    hubspot_contact_id: Line | None = None
-    source: Line | None = None
-    source_id: Line | None = None
+    hubspot_contact_id: ShortText | None = None
+    source: ShortText | None = None
+    source_id: ShortText | None = None
 
 
 class ContactCreate(_Details):

@@ -44,7 +44,7 @@ def find(tx: Tx, request: Request, filters: Filters) -> Any:
 def of_organization(tx: Tx, organization_id: UUID, request: Request, *, include_deleted: bool) -> Any:
     """A page of an organization's contacts. Raises NotFound (404)."""
     answer = queries.of_organization(tx, organization_id, request, include_deleted=include_deleted)
-    if not answer.count:
+    if not answer.rows:
         existence.require(tx, organization_id)
     return answer
 

@@ -12,7 +12,7 @@ from clientway.lifecycle.locations.schemas import Location
 from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, refresh
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import locations
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 _NAMES = tuple(Location.model_fields)
 _COLUMNS = tuple(locations.c[name] for name in _NAMES)
@@ -42,7 +42,7 @@ def read(tx: Tx, location_id: UUID, *, include_deleted: bool) -> Any:
     """One location, or None."""
     live = "" if include_deleted else "and l.deleted_at is null"
     statement = f"with written as (select l.* from locations l where l.tenant_id = app.tenant() and l.id = :id {live}) {_ANSWER}"
-    return _answer(tx.execute(text(statement), {"id": location_id}).one_or_none())
+    return one(tx.execute(text(statement), {"id": location_id}).one_or_none())
 
 
 def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[str, Any]) -> Any:
@@ -59,7 +59,7 @@ def insert(tx: Tx, dossier: Dossier, row: Mapping[str, Any], derived: Mapping[st
       refreshed as ({REFRESH} and exists (select from written))
       {_ANSWER}"""
     given = {"row": json.dumps(row), "location_id": row["id"], "is_primary": row["is_primary"], **refresh(tx, dossier, derived)}
-    return _answer(tx.execute(text(statement), given).one_or_none())
+    return one(tx.execute(text(statement), given).one_or_none())
 
 
 def update(tx: Tx, dossier: Dossier, location_id: UUID, row: Mapping[str, Any], derived: Mapping[str, Any]) -> Any:
@@ -75,7 +75,7 @@ def update(tx: Tx, dossier: Dossier, location_id: UUID, row: Mapping[str, Any], 
       refreshed as ({REFRESH})
       {_ANSWER}"""
     given = {"row": json.dumps(row), "location_id": location_id, "is_primary": row["is_primary"], **refresh(tx, dossier, derived)}
-    return _answer(tx.execute(text(statement), given).one())
+    return one(tx.execute(text(statement), given).one())
 
 
 _DELETE = text(f"""
@@ -89,8 +89,3 @@ with written as (
 def delete(tx: Tx, dossier: Dossier, location_id: UUID, derived: Mapping[str, Any], *, next_primary: str | None) -> None:
     """Hide a locked location; `next_primary` becomes the primary one."""
     tx.execute(_DELETE, {"location_id": location_id, "next_id": next_primary, **refresh(tx, dossier, derived)})
-
-
-def _answer(row: Any) -> Any:
-    """The row as the answer, with its version for the ETag; None stays None."""
-    return None if row is None else DatabaseJson(row[0], row[1])

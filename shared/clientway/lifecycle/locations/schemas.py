@@ -4,28 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from clientway.lifecycle.organizations.fields import Clean, Line
-from clientway.schemas import Cents, Currency, Id, Schema, Timestamp, Version
+from clientway.schemas import Cents, Currency, Id, Schema, ShortText, Text, Timestamp, Version
 
 Status = Literal["active", "closed"]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
-Word = Annotated[Clean, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 PRIMARY = "The first location becomes primary; true takes it over from another. Exactly one is."
 
 
 class _Details(Schema):
-    address_line1: Line | None = None
+    address_line1: ShortText | None = None
     city: Word | None = None
     state: Word | None = Field(None, description="In the US the two-letter code; a state's name is turned into it.")
     zip: Word | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
-    phone: Line | None = Field(None, description="Kept as written; matched and searched in E.164.")
-    email: Line | None = None
-    website_url: Line | None = None
+    phone: ShortText | None = Field(None, description="Kept as written; matched and searched in E.164.")
+    email: ShortText | None = None
+    website_url: ShortText | None = None
     cuisine_primary: Word | None = None
     service_style: Word | None = None
     menu_complexity: Word | None = None
@@ -40,7 +39,7 @@ class _Details(Schema):
 class LocationCreate(_Details):
     """An address of an organization."""
 
-    name: Line
+    name: ShortText
     country: Country = "US"
     currency: Currency | None = Field(None, description="The tenant's, when left out.")
     status: Status = "active"
@@ -50,7 +49,7 @@ class LocationCreate(_Details):
 class LocationPatch(_Details):
     """Change a location: what is sent is replaced, null clears."""
 
-    name: Line | None = None
+    name: ShortText | None = None
     country: Country | None = None
     currency: Currency | None = None
     status: Status | None = None

@@ -21,7 +21,7 @@ _STAGE_FACTS = ("phone_e164", "email_norm", "website_url")
 def find(tx: Tx, organization_id: UUID, request: Request, *, include_deleted: bool) -> Any:
     """A page of an organization's locations. Raises NotFound (404)."""
     answer = queries.find(tx, organization_id, request, include_deleted=include_deleted)
-    if not answer.count:
+    if not answer.rows:
         existence.require(tx, organization_id)
     return answer
 

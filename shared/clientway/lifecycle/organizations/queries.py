@@ -14,7 +14,7 @@ from clientway.db import Tx
 from clientway.lifecycle.organizations import dossier, rules
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import locations, organization_tags, organizations, reps
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 MOST_HITS = 1000
 """What a search looks at, at most: whoever gets more has not said enough."""
@@ -143,7 +143,7 @@ def read(tx: Tx, organization_id: UUID, *, include_deleted: bool = False) -> Any
     """One organization, or None."""
     live = "" if include_deleted else " and x.deleted_at is null"
     source = f"(select x.* from organizations x where x.tenant_id = app.tenant() and x.id = :organization_id{live})"
-    return _answer(tx.execute(text(answer_sql(source)), {"organization_id": organization_id}).one_or_none())
+    return one(tx.execute(text(answer_sql(source)), {"organization_id": organization_id}).one_or_none())
 
 
 _ACTIVE_REP = "(select r.active from reps r where r.tenant_id = app.tenant() and r.id = cast(:assigned_rep_id as uuid))"
@@ -174,7 +174,7 @@ def insert(tx: Tx, row: Mapping[str, Any], tags: list[str]) -> Any:
         on conflict do nothing returning *),
       {_TAGGED}
       {answer_sql("written", tags="cast(:tags as json)")}"""
-    return _answer(tx.execute(text(statement), {"row": json.dumps(row, default=str), "tags": json.dumps(tags)}).one_or_none())
+    return one(tx.execute(text(statement), {"row": json.dumps(row, default=str), "tags": json.dumps(tags)}).one_or_none())
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def update(tx: Tx, organization_id: UUID, row: Mapping[str, Any], tags: list[str
       {_TAGGED}{follows if "assigned_rep_id" in row else ""}
       {answer_sql("written", tags="cast(:tags as json)")}"""
     given = {"row": json.dumps(row, default=str), "tags": json.dumps(tags), "now": tx.now, "organization_id": organization_id}
-    return _answer(tx.execute(text(statement), given).one())
+    return one(tx.execute(text(statement), given).one())
 
 
 _DELETE = text("""
@@ -280,8 +280,3 @@ def contact_in_the_way(tx: Tx, organization_id: UUID, deleted_at: str) -> UUID |
     """The live contact that holds the e-mail or HubSpot id of one that was deleted along with the organization."""
     row = tx.execute(_TAKEN, {"organization_id": organization_id, "deleted_at": deleted_at}).first()
     return None if row is None else row.id
-
-
-def _answer(row: Any) -> Any:
-    """The row as the answer, with its version for the ETag; None stays None."""
-    return None if row is None else DatabaseJson(row[0], row[1])

@@ -4,13 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from clientway.lifecycle.organizations.fields import Clean, Line
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, LongText, Schema, Timestamp, Version
+from clientway.schemas import Id, LongText, Schema, ShortText, Text, Timestamp, Version
 
 EntityType = Literal["single_location", "multi_location", "franchise", "group"]
-Key = Annotated[Clean, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Tag = Annotated[Clean, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+Key = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Tag = Annotated[Text, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 SOURCES = "Where it came from: builtwith, hubspot, manual, referral, website, or a name of your own."
 
@@ -22,13 +21,13 @@ def _without_repeats(tags: list[str] | None) -> list[str] | None:
 class OrganizationCreate(Schema):
     """A company that the tenant sells to. The stage starts at lead and moves by facts or by stage-change."""
 
-    legal_name: Line
-    dba_name: Line | None = Field(None, description="The name on the door, if it is another.")
+    legal_name: ShortText
+    dba_name: ShortText | None = Field(None, description="The name on the door, if it is another.")
     entity_type: EntityType | None = None
     industry: Key = "restaurant"
     source: Key = Field("manual", description=SOURCES)
-    source_id: Line | None = Field(None, description="Its id in the source; unique per source among live organizations.")
-    source_campaign: Line | None = None
+    source_id: ShortText | None = Field(None, description="Its id in the source; unique per source among live organizations.")
+    source_campaign: ShortText | None = None
     hubspot_company_id: Key | None = None
     stripe_customer_id: Key | None = None
     square_customer_id: Key | None = None
@@ -42,13 +41,13 @@ class OrganizationCreate(Schema):
 class OrganizationPatch(Schema):
     """Change an organization: what is sent is replaced, null clears, `tags` replaces the whole list."""
 
-    legal_name: Line | None = None
-    dba_name: Line | None = None
+    legal_name: ShortText | None = None
+    dba_name: ShortText | None = None
     entity_type: EntityType | None = None
     industry: Key | None = None
     source: Key | None = Field(None, description=SOURCES)
-    source_id: Line | None = None
-    source_campaign: Line | None = None
+    source_id: ShortText | None = None
+    source_campaign: ShortText | None = None
     hubspot_company_id: Key | None = None
     stripe_customer_id: Key | None = None
     square_customer_id: Key | None = None

@@ -13,7 +13,7 @@ from clientway.lifecycle.organizations import queries as organizations
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.reps.schemas import Rep
 from clientway.lifecycle.tables import reps
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 _NAMES = tuple(Rep.model_fields)
 _ANSWER = f"select row_to_json(r)::text, r.version from (select {', '.join(_NAMES)} from written) r"
@@ -42,7 +42,7 @@ def find(tx: Tx, request: Request, *, active: bool | None) -> Any:
 def read(tx: Tx, rep_id: UUID) -> Any:
     """One rep, or None."""
     statement = f"with written as (select * from reps where tenant_id = app.tenant() and id = :id) {_ANSWER}"
-    return _answer(tx.execute(text(statement), {"id": rep_id}).one_or_none())
+    return one(tx.execute(text(statement), {"id": rep_id}).one_or_none())
 
 
 def insert(tx: Tx, row: Mapping[str, Any]) -> Any:
@@ -54,7 +54,7 @@ def insert(tx: Tx, row: Mapping[str, Any]) -> Any:
       written as (insert into reps ({names}, slug) select {values}, {free_slug("reps")} from given g where {_MEMBER}
                   on conflict (tenant_id, slug) do nothing returning *)
       {_ANSWER}"""
-    return _answer(tx.execute(text(statement), {"row": json.dumps(row)}).one_or_none())
+    return one(tx.execute(text(statement), {"row": json.dumps(row)}).one_or_none())
 
 
 _IS_MEMBER = text("""
@@ -85,7 +85,7 @@ def update(tx: Tx, rep_id: UUID, row: Mapping[str, Any]) -> Any:
       written as (update reps r set {changes} version = r.version + 1, updated_at = :now
                     from given g where r.tenant_id = app.tenant() and r.id = :id returning r.*)
       {_ANSWER}"""
-    return _answer(tx.execute(text(statement), {"row": json.dumps(row), "id": rep_id, "now": tx.now}).one())
+    return one(tx.execute(text(statement), {"row": json.dumps(row), "id": rep_id, "now": tx.now}).one())
 
 
 _ACCOUNT = """(select json_build_object('id', a.id, 'status', a.status, 'client_since', a.client_since,
@@ -104,8 +104,3 @@ def clients(tx: Tx, request: Request, filters: organizations.Filters) -> Any:
 def exists(tx: Tx, slug: str) -> bool:
     """Whether a rep of this tenant has this slug."""
     return tx.execute(select(reps.c.id).where(reps.c.tenant_id == func.app.tenant(), reps.c.slug == slug)).first() is not None
-
-
-def _answer(row: Any) -> Any:
-    """The row as the answer, with its version for the ETag; None stays None."""
-    return None if row is None else DatabaseJson(row[0], row[1])

@@ -4,19 +4,18 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from clientway.lifecycle.organizations.fields import Clean, Line
 from clientway.lifecycle.organizations.schemas import Organization
-from clientway.schemas import Currency, Id, Schema, Timestamp, Version
+from clientway.schemas import Currency, Id, Schema, ShortText, Text, Timestamp, Version
 
-Name = Annotated[Clean, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 
 
 class RepCreate(Schema):
     """Somebody who looks after organizations; with `user_id` also a member who signs in."""
 
     name: Name
-    email: Line | None = None
-    phone: Line | None = None
+    email: ShortText | None = None
+    phone: ShortText | None = None
     user_id: Id | None = Field(None, description="A member of this tenant.")
     active: bool = True
 
@@ -25,8 +24,8 @@ class RepPatch(Schema):
     """Change a rep; the slug stays. An inactive rep keeps organizations but gets no new ones."""
 
     name: Name | None = None
-    email: Line | None = None
-    phone: Line | None = None
+    email: ShortText | None = None
+    phone: ShortText | None = None
     user_id: Id | None = None
     active: bool | None = None
 

@@ -64,7 +64,7 @@ def change(tx: Tx, rep_id: UUID, patch: RepPatch, *, version: int) -> Any:
 def clients(tx: Tx, slug: str, request: Request, *, lifecycle_stage: str | None) -> Any:
     """A page of the organizations of a rep, each with its client account. Raises NotFound (404)."""
     answer = queries.clients(tx, request, Filters(rep=slug, lifecycle_stage=lifecycle_stage))
-    if not answer.count and not queries.exists(tx, slug):
+    if not answer.rows and not queries.exists(tx, slug):
         raise NotFound("There is no such rep.")
     return answer
 

@@ -65,7 +65,7 @@ def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:
 def list_transitions(tx: Tx, organization_id: UUID, request: Request) -> Any:
     """A page of an organization's chain of stages. Raises NotFound (404)."""
     answer = queries.transitions(tx, organization_id, request)
-    if not answer.count:
+    if not answer.rows:
         existence.require(tx, organization_id)
     return answer
 

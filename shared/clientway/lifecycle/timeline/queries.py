@@ -9,7 +9,7 @@ from sqlalchemy import Text, cast, func, literal_column, select
 from clientway.db import Tx
 from clientway.lifecycle.tables import activities, contacts
 from clientway.lifecycle.timeline.rules import ActivityType
-from clientway.paging import DatabaseJson, Request, page
+from clientway.paging import Request, one, page
 
 _COLUMNS = tuple(activities.c[name] for name in (
     "id", "activity_type", "title", "description", "organization_id", "contact_id", "client_account_id", "metadata", "machine",
@@ -36,7 +36,7 @@ def line(tx: Tx, activity_id: UUID | None, event_key: str | None) -> Any:
     a = activities.c
     which = a.event_key == event_key if event_key is not None else a.id == activity_id
     row = select(*_COLUMNS).where(a.tenant_id == func.app.tenant(), which).subquery("r")
-    return DatabaseJson(tx.execute(select(cast(func.row_to_json(literal_column("r")), Text)).select_from(row)).scalar_one())
+    return one(tx.execute(select(cast(func.row_to_json(literal_column("r")), Text)).select_from(row)).one())
 
 
 def contact_belongs(tx: Tx, contact_id: UUID, organization_id: UUID) -> bool:

@@ -46,7 +46,7 @@ def list_lines(
 ) -> Any:
     """A page of the timeline, newest first unless asked otherwise. Raises NotFound (404)."""
     answer = queries.timeline(tx, organization_id, request, kind=kind, since=since, before=before)
-    if not answer.count:
+    if not answer.rows:
         existence.require(tx, organization_id)
     return answer
 
