@@ -15,7 +15,8 @@ def download_import_errors(import_id: UUID) -> Response[str]:
     """Every failed row as it came, with its reason; cells that a spreadsheet would run are defused."""
     with transaction(app, needs="imports:read") as tx:
         body = service.errors_csv(tx, import_id)
-        return Response(200, content_type="text/csv; charset=utf-8", body=body, headers={"Content-Disposition": 'attachment; filename="errors.csv"'})
+        saved_as = {"Content-Disposition": 'attachment; filename="errors.csv"'}
+        return Response(200, content_type="text/csv; charset=utf-8", body=body, headers=saved_as)
 
 
 handler = app.lambda_handler

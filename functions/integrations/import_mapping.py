@@ -10,7 +10,13 @@ from clientway.integrations.imports import service
 app = api(__name__)
 
 
-@app.delete("/api/import-mappings/<import_mapping_id>", status_code=204, summary="Forget a mapping", tags=["Imports"], operation_id="delete_import_mapping")
+@app.delete(
+    "/api/import-mappings/<import_mapping_id>",
+    status_code=204,
+    summary="Forget a mapping",
+    tags=["Imports"],
+    operation_id="delete_import_mapping",
+)
 def delete_import_mapping(import_mapping_id: UUID) -> Response[None]:
     """Forget a saved mapping; imports that used it keep theirs."""
     with transaction(app, needs="imports:write") as tx:

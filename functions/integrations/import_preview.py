@@ -16,7 +16,9 @@ def read_import_preview(import_id: UUID) -> ImportPreview:
         return service.preview(tx, import_id)
 
 
-@app.post("/api/imports/<import_id>/preview", status_code=202, summary="Make the preview", tags=["Imports"], operation_id="make_import_preview")
+@app.post(
+    "/api/imports/<import_id>/preview", status_code=202, summary="Make the preview", tags=["Imports"], operation_id="make_import_preview"
+)
 def make_import_preview(import_id: UUID) -> ImportAccepted:
     """Read the uploaded file and work out what a commit would do; nothing is written."""
     with transaction(app, needs="imports:write") as tx:

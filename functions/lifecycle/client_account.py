@@ -9,14 +9,24 @@ from clientway.lifecycle.accounts.schemas import ClientAccount, ClientAccountPat
 app = api(__name__)
 
 
-@app.get("/api/client-accounts/<client_account_id>", summary="Read a client account", tags=["Client accounts"], operation_id="read_client_account")
+@app.get(
+    "/api/client-accounts/<client_account_id>",
+    summary="Read a client account",
+    tags=["Client accounts"],
+    operation_id="read_client_account",
+)
 def read_client_account(client_account_id: UUID) -> ClientAccount:
     """One client account."""
     with transaction(app, needs="accounts:read") as tx:
         return service.read(tx, client_account_id)
 
 
-@app.patch("/api/client-accounts/<client_account_id>", summary="Change a client account", tags=["Client accounts"], operation_id="change_client_account")
+@app.patch(
+    "/api/client-accounts/<client_account_id>",
+    summary="Change a client account",
+    tags=["Client accounts"],
+    operation_id="change_client_account",
+)
 def change_client_account(client_account_id: UUID, patch: ClientAccountPatch) -> ClientAccount:
     """Change plan, hours, rep or status; cancelling lets the organization churn."""
     version = if_match(app)

@@ -9,7 +9,9 @@ from clientway.lifecycle.accounts.schemas import Billing
 app = api(__name__)
 
 
-@app.get("/api/client-accounts/<client_account_id>/billing", summary="Plan and money", tags=["Client accounts"], operation_id="read_billing")
+@app.get(
+    "/api/client-accounts/<client_account_id>/billing", summary="Plan and money", tags=["Client accounts"], operation_id="read_billing"
+)
 def read_billing(client_account_id: UUID) -> Billing:
     """Plan, hours, recurring revenue, and what was paid and is due."""
     with transaction(app, needs="accounts:read") as tx:

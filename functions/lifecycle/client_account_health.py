@@ -13,7 +13,12 @@ from clientway.lifecycle.accounts.schemas import AccountHealthReport
 app = api(__name__)
 
 
-@app.get("/api/client-accounts/<client_account_id>/health", summary="Explain the health score", tags=["Client accounts"], operation_id="explain_health")
+@app.get(
+    "/api/client-accounts/<client_account_id>/health",
+    summary="Explain the health score",
+    tags=["Client accounts"],
+    operation_id="explain_health",
+)
 def explain_health(
     client_account_id: UUID, as_of: Annotated[date | None, Query(description="A day; the score as it stood then.")] = None
 ) -> AccountHealthReport:

@@ -33,7 +33,10 @@ def change_location(location_id: UUID, patch: LocationPatch) -> Location:
 
 @app.delete(
     "/api/locations/<location_id>",
-    status_code=204, summary="Delete a location", tags=["Locations"], operation_id="delete_location",
+    status_code=204,
+    summary="Delete a location",
+    tags=["Locations"],
+    operation_id="delete_location",
 )
 def delete_location(location_id: UUID) -> Response[Any]:
     """Hide an address; if it was the primary one, the oldest that stays follows."""

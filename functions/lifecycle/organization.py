@@ -25,7 +25,9 @@ def read_organization(
 
 @app.patch(
     "/api/organizations/<organization_id>",
-    summary="Change an organization", tags=["Organizations"], operation_id="change_organization",
+    summary="Change an organization",
+    tags=["Organizations"],
+    operation_id="change_organization",
 )
 def change_organization(organization_id: UUID, patch: OrganizationPatch) -> Organization:
     """Replace what is sent; null clears. A rep is assigned here."""
@@ -36,7 +38,10 @@ def change_organization(organization_id: UUID, patch: OrganizationPatch) -> Orga
 
 @app.delete(
     "/api/organizations/<organization_id>",
-    status_code=204, summary="Delete an organization", tags=["Organizations"], operation_id="delete_organization",
+    status_code=204,
+    summary="Delete an organization",
+    tags=["Organizations"],
+    operation_id="delete_organization",
 )
 def delete_organization(organization_id: UUID) -> Response[Any]:
     """Hide an organization with its locations and contacts; it can be restored."""

@@ -29,10 +29,17 @@ def list_activity(
     """What happened with an organization, newest first."""
     filters = {"organization_id": organization_id, "activity_type": activity_type, "since": since, "before": before}
     with transaction(app, needs="activities:read") as tx:
-        return service.list_lines(tx, organization_id, Request(limit, cursor, sort, filters), kind=activity_type, since=since, before=before)
+        request = Request(limit, cursor, sort, filters)
+        return service.list_lines(tx, organization_id, request, kind=activity_type, since=since, before=before)
 
 
-@app.post("/api/organizations/<organization_id>/activity", status_code=201, summary="Add to the timeline", tags=["Timeline"], operation_id="add_activity")
+@app.post(
+    "/api/organizations/<organization_id>/activity",
+    status_code=201,
+    summary="Add to the timeline",
+    tags=["Timeline"],
+    operation_id="add_activity",
+)
 def add_activity(organization_id: UUID, activity: ActivityCreate) -> Activity:
     """Record something that happened; the lifecycle follows by itself where it is a fact that stages depend on."""
     with transaction(app, needs="activities:write") as tx:

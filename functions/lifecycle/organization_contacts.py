@@ -16,7 +16,9 @@ app = api(__name__)
 
 @app.get(
     "/api/organizations/<organization_id>/contacts",
-    summary="List an organization's contacts", tags=["Contacts"], operation_id="list_organization_contacts",
+    summary="List an organization's contacts",
+    tags=["Contacts"],
+    operation_id="list_organization_contacts",
 )
 def list_organization_contacts(
     organization_id: UUID,
@@ -33,7 +35,10 @@ def list_organization_contacts(
 
 @app.post(
     "/api/organizations/<organization_id>/contacts",
-    status_code=201, summary="Add a contact", tags=["Contacts"], operation_id="create_contact",
+    status_code=201,
+    summary="Add a contact",
+    tags=["Contacts"],
+    operation_id="create_contact",
 )
 def create_contact(organization_id: UUID, contact: ContactCreate) -> Contact:
     """Add somebody at an organization; the first becomes the primary contact."""

@@ -10,7 +10,12 @@ from clientway.lifecycle.stages.schemas import Conversion
 app = api(__name__)
 
 
-@app.post("/api/organizations/<organization_id>/convert-to-client", summary="Convert to client", tags=["Lifecycle"], operation_id="convert_to_client")
+@app.post(
+    "/api/organizations/<organization_id>/convert-to-client",
+    summary="Convert to client",
+    tags=["Lifecycle"],
+    operation_id="convert_to_client",
+)
 def convert_to_client(organization_id: UUID, conversion: Conversion) -> ClientAccount:
     """Open the client account and move the organization to client; doing it again changes nothing."""
     with transaction(app, needs="accounts:write") as tx:

@@ -30,7 +30,10 @@ def list_locations(
 
 @app.post(
     "/api/organizations/<organization_id>/locations",
-    status_code=201, summary="Add a location", tags=["Locations"], operation_id="create_location",
+    status_code=201,
+    summary="Add a location",
+    tags=["Locations"],
+    operation_id="create_location",
 )
 def create_location(organization_id: UUID, location: LocationCreate) -> Location:
     """Add an address; the first becomes the primary one."""

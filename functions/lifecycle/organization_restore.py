@@ -11,7 +11,9 @@ app = api(__name__)
 
 @app.post(
     "/api/organizations/<organization_id>/restore",
-    summary="Restore an organization", tags=["Organizations"], operation_id="restore_organization",
+    summary="Restore an organization",
+    tags=["Organizations"],
+    operation_id="restore_organization",
 )
 def restore_organization(organization_id: UUID) -> Organization:
     """Bring a deleted organization back, with the locations and contacts that were deleted along with it."""

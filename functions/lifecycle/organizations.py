@@ -44,7 +44,10 @@ def list_organizations(
 
 @app.post(
     "/api/organizations",
-    status_code=201, summary="Create an organization", tags=["Organizations"], operation_id="create_organization",
+    status_code=201,
+    summary="Create an organization",
+    tags=["Organizations"],
+    operation_id="create_organization",
 )
 def create_organization(organization: OrganizationCreate) -> Organization:
     """Add a company as a lead; its stage moves by facts from then on."""

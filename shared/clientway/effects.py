@@ -71,12 +71,11 @@ def record(
 
 def audit(tx: "Tx", action: str, object_type: str, object_id: UUID | None, changes: dict[str, Any] | None = None) -> None:
     """Write down who did what to which object; `changes` maps a field to its new value, secrets left out."""
-    tx.effects["audit"].append(
-        {
-            "id": uuid7(), "actor_type": tx.actor.kind, "actor_id": tx.actor.id, "action": action, "object_type": object_type,
-            "object_id": object_id, "changes": changes or {}, "request_id": tx.request_id, "at": tx.now,
-        }  # fmt: skip
-    )
+    entry = {
+        "id": uuid7(), "actor_type": tx.actor.kind, "actor_id": tx.actor.id, "action": action, "object_type": object_type,
+        "object_id": object_id, "changes": changes or {}, "request_id": tx.request_id, "at": tx.now,
+    }  # fmt: skip
+    tx.effects["audit"].append(entry)
 
 
 def publish(tx: "Tx", topic: str, payload: dict[str, Any]) -> UUID:

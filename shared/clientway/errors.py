@@ -17,7 +17,7 @@ class FieldError:
     message: str
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  (RFC 9457's word)
     """The base of every typed error. A subclass names its status, code and title, and lives beside the rule that raises it."""
 
     status: int = HTTPStatus.INTERNAL_SERVER_ERROR

@@ -15,24 +15,29 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*[a-z0-9]")
 _LONGEST_PHONE = 40
 _LONGEST_SLUG = 80
-_SENTINELS: Final = frozenset(
-    {"", "-", "--", "n/a", "na", "none", "null", "nil", "not available", "not applicable", "unknown", "unavailable", "tbd", "-999", "-9999", "?", "."}
-)
-_LEGAL_SUFFIXES: Final = frozenset({"inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "corp", "corporation", "co", "company", "plc", "gmbh", "pllc", "pc"})
+_SENTINELS: Final = frozenset({
+    "", "-", "--", "?", ".", "n/a", "na", "none", "null", "nil", "not available", "not applicable", "unknown", "unavailable", "tbd",
+    "-999", "-9999",
+})  # fmt: skip
+_LEGAL_SUFFIXES: Final = frozenset({
+    "inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "corp", "corporation", "co", "company", "plc", "gmbh", "pllc", "pc",
+})  # fmt: skip
 _STREET_WORDS: Final = {
-    "street": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct", "place": "pl",
-    "square": "sq", "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "circle": "cir", "suite": "ste", "apartment": "apt", "building": "bldg",
-    "floor": "fl", "room": "rm", "unit": "ste", "north": "n", "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw",
-    "southeast": "se", "southwest": "sw", "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th",
+    "street": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct",
+    "place": "pl", "square": "sq", "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "circle": "cir", "suite": "ste",
+    "apartment": "apt", "building": "bldg", "floor": "fl", "room": "rm", "unit": "ste", "north": "n", "south": "s", "east": "e",
+    "west": "w", "northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw", "first": "1st", "second": "2nd",
+    "third": "3rd", "fourth": "4th", "fifth": "5th",
 }  # fmt: skip
 _STATES: Final = dict(
-    pair.split(":") for pair in (
-        "alabama:AL alaska:AK arizona:AZ arkansas:AR california:CA colorado:CO connecticut:CT delaware:DE florida:FL georgia:GA hawaii:HI idaho:ID "
-        "illinois:IL indiana:IN iowa:IA kansas:KS kentucky:KY louisiana:LA maine:ME maryland:MD massachusetts:MA michigan:MI minnesota:MN "
-        "mississippi:MS missouri:MO montana:MT nebraska:NE nevada:NV new_hampshire:NH new_jersey:NJ new_mexico:NM new_york:NY north_carolina:NC "
-        "north_dakota:ND ohio:OH oklahoma:OK oregon:OR pennsylvania:PA rhode_island:RI south_carolina:SC south_dakota:SD tennessee:TN texas:TX "
-        "utah:UT vermont:VT virginia:VA washington:WA west_virginia:WV wisconsin:WI wyoming:WY district_of_columbia:DC puerto_rico:PR guam:GU "
-        "virgin_islands:VI american_samoa:AS northern_mariana_islands:MP palau:PW marshall_islands:MH micronesia:FM"
+    pair.split(":") for pair in (  # noqa: SIM905  (read as a table, not as sixty quoted words)
+        "alabama:AL alaska:AK arizona:AZ arkansas:AR california:CA colorado:CO connecticut:CT delaware:DE florida:FL georgia:GA "
+        "hawaii:HI idaho:ID illinois:IL indiana:IN iowa:IA kansas:KS kentucky:KY louisiana:LA maine:ME maryland:MD "
+        "massachusetts:MA michigan:MI minnesota:MN mississippi:MS missouri:MO montana:MT nebraska:NE nevada:NV new_hampshire:NH "
+        "new_jersey:NJ new_mexico:NM new_york:NY north_carolina:NC north_dakota:ND ohio:OH oklahoma:OK oregon:OR pennsylvania:PA "
+        "rhode_island:RI south_carolina:SC south_dakota:SD tennessee:TN texas:TX utah:UT vermont:VT virginia:VA washington:WA "
+        "west_virginia:WV wisconsin:WI wyoming:WY district_of_columbia:DC puerto_rico:PR guam:GU virgin_islands:VI "
+        "american_samoa:AS northern_mariana_islands:MP palau:PW marshall_islands:MH micronesia:FM"
     ).split()
 )  # fmt: skip
 _STATE_CODES: Final = frozenset(_STATES.values())

@@ -32,10 +32,18 @@ _SEED = 20_260_126
 _ORGANIZATIONS = 60
 _FIRST = ("Golden", "Blue", "Old Town", "Harbor", "Copper", "Sunny", "Little", "Green", "Silver", "Corner")
 _KIND = ("Noodle House", "Taqueria", "Bistro", "Bakery", "Grill", "Diner", "Oyster Bar", "Pizzeria", "Tea Room", "Kitchen")
-_PLACES = (("Springfield", "IL", "62701"), ("Portland", "OR", "97201"), ("Austin", "TX", "78701"), ("Savannah", "GA", "31401"), ("Boise", "ID", "83702"))
-_PEOPLE = ("Ana Ruiz", "Ben Okafor", "Chloe Martin", "Dev Patel", "Elif Kaya", "Finn Olsen", "Grace Kim", "Hugo Silva", "Iris Novak", "Jonas Weber")
+_PLACES = (
+    ("Springfield", "IL", "62701"), ("Portland", "OR", "97201"), ("Austin", "TX", "78701"), ("Savannah", "GA", "31401"),
+    ("Boise", "ID", "83702"),
+)  # fmt: skip
+_PEOPLE = (
+    "Ana Ruiz", "Ben Okafor", "Chloe Martin", "Dev Patel", "Elif Kaya", "Finn Olsen", "Grace Kim", "Hugo Silva", "Iris Novak",
+    "Jonas Weber",
+)  # fmt: skip
 _POS = ("Toast", "Square", "Clover", None)
 _SOURCES = ("website", "referral", "builtwith", "manual")
+# Every fifth has no rep yet.
+_UNASSIGNED = 5
 # How far each tenth of the organizations has come.
 _HISTORIES: tuple[tuple[ActivityType, ...], ...] = (
     (), (), (), (ActivityType.EMAIL_OPENED,), (ActivityType.EMAIL_CLICKED,), (ActivityType.EMAIL_CLICKED, ActivityType.EMAIL_REPLIED),
@@ -62,8 +70,12 @@ def seed(admin_url: str, *, known_key: str | None = None) -> str:
     try:
         tenant_id = tenants.find(admin_url, SLUG)
     except NotFound:
-        tenant_id = tenants.create(admin_url, name="Demo Consulting", slug=SLUG, admin_email=ADMIN_EMAIL, time_zone="America/Chicago").tenant_id
-    key = known_key if known_key and _works(known_key) else tenants.issue_api_key(admin_url, tenant_id=tenant_id, name="demo", role="admin").token
+        zone = "America/Chicago"
+        tenant_id = tenants.create(admin_url, name="Demo Consulting", slug=SLUG, admin_email=ADMIN_EMAIL, time_zone=zone).tenant_id
+    if known_key and _works(known_key):
+        key = known_key
+    else:
+        key = tenants.issue_api_key(admin_url, tenant_id=tenant_id, name="demo", role="admin").token
     draw = random.Random(_SEED)  # noqa: S311  (the same businesses everywhere, not a secret)
     rep_ids = _reps(key)
     for number in range(_ORGANIZATIONS):
@@ -113,7 +125,10 @@ def _organization(key: str, number: int, draw: random.Random, rep_ids: list[UUID
     with _transaction(key) as tx:
         from clientway.errors import Conflict  # noqa: PLC0415
 
-        given = OrganizationCreate(legal_name=f"{name} LLC", dba_name=name, source=source, source_id=f"demo-{number:03}", tags=["demo", kind.split()[-1].lower()])
+        given = OrganizationCreate(
+            legal_name=f"{name} LLC", dba_name=name, source=source, source_id=f"demo-{number:03}",
+            assigned_rep_id=rep_ids[number % len(rep_ids)] if number % _UNASSIGNED else None, tags=["demo", kind.split()[-1].lower()],
+        )  # fmt: skip
         try:
             organization = json.loads(organizations.create(tx, given))
         except Conflict:
@@ -127,10 +142,12 @@ def _organization(key: str, number: int, draw: random.Random, rep_ids: list[UUID
         if number % 7:
             first_name, last_name = person.split()
             email = f"{first_name}.{last_name}{number}@{organization['slug']}.example".lower()
-            contacts.create(tx, organization_id, ContactCreate(first_name=first_name, last_name=last_name, email=email, role_type="owner", portal_enabled=True))
+            owner = ContactCreate(first_name=first_name, last_name=last_name, email=email, role_type="owner", portal_enabled=True)
+            contacts.create(tx, organization_id, owner)
         for step, activity_type in enumerate(_HISTORIES[number % 10]):
             when = tx.now - timedelta(days=days - step if days > step else 0, hours=1)
             timeline.add(tx, organization_id, ActivityCreate(activity_type=activity_type, title=_TITLES[activity_type], occurred_at=when))
         if number % 10 >= _CLIENTS_FROM:
             since = tx.now - timedelta(days=days * 6)
-            stages.convert(tx, organization_id, Conversion(support_plan_tier="core", support_minutes_included=600, mrr_cents=mrr, client_since=since, reason="Signed"))
+            signed = Conversion(support_plan_tier="core", support_minutes_included=600, mrr_cents=mrr, client_since=since, reason="Signed")
+            stages.convert(tx, organization_id, signed)

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from clientway import normalise
 
-_COUNTRIES: Final = {"usa": "US", "united states": "US", "us": "US", "pri": "PR", "gum": "GU", "vir": "VI", "asm": "AS", "mnp": "MP", "plw": "PW",
-                     "canada": "CA", "can": "CA"}  # fmt: skip
+_COUNTRIES: Final = {
+    "usa": "US", "united states": "US", "us": "US", "pri": "PR", "gum": "GU", "vir": "VI", "asm": "AS", "mnp": "MP", "plw": "PW",
+    "canada": "CA", "can": "CA",
+}  # fmt: skip
 # Territories have US addresses and phones; their own codes stay in `state`.
 _LIKE_US: Final = frozenset({"US", "PR", "GU", "VI", "AS", "MP", "PW"})
 _LONGEST: Final = {"legal_name": 300, "dba_name": 300, "notes": 20_000}
@@ -140,9 +142,9 @@ def _location(row: _Cells, region: str, *, lost_zeros: bool) -> dict[str, Any]:
     seats, staff = row.number("location.seating_capacity", 0, 10**6), row.number("location.employee_count", 0, 10**7)
     address, city = row.take("location.address_line1"), row.take("location.city")
     found = {
-        "name": row.take("location.name"), "address_line1": address, "city": city, "state": state,
-        "zip": zip_code, "latitude": latitude, "longitude": longitude, "phone": raw_phone, "phone_e164": phone,
-        "email": email, "email_norm": email, "website_url": site, "cuisine_primary": row.take("location.cuisine_primary"),
+        "name": row.take("location.name"), "address_line1": address, "city": city, "state": state, "zip": zip_code,
+        "latitude": latitude, "longitude": longitude, "phone": raw_phone, "phone_e164": phone, "email": email, "email_norm": email,
+        "website_url": site, "cuisine_primary": row.take("location.cuisine_primary"),
         "service_style": row.take("location.service_style"), "pos_system": row.take("location.pos_system"),
         "seating_capacity": None if seats is None else int(seats), "employee_count": None if staff is None else int(staff),
     }  # fmt: skip

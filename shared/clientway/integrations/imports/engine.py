@@ -129,7 +129,11 @@ def _take_contact(index: Index, changes: Changes, outcome: _Outcome, record: Rec
     if holder is not None and holder[0] != record.organization["id"]:
         outcome.reason += f"; {email} belongs to a contact elsewhere and stays there"
         return
-    same = next((one for one in record.contacts if (email and one.get("email_norm") == email) or (not email and _name(one) == _name(given.contact))), None)
+
+    def is_same(one: Mapping[str, Any]) -> bool:
+        return one.get("email_norm") == email if email else _name(one) == _name(given.contact)
+
+    same = next(filter(is_same, record.contacts), None)
     if same is not None:
         _fill(changes, outcome, "contacts", same, given.contact)
         return
@@ -162,11 +166,10 @@ def _recorded(tx: Tx, outcomes: Sequence[_Outcome]) -> list[dict[str, Any]]:
     for one in outcomes:
         first = {table: row_id for table, row_id, _ in reversed(one.touched)}
         undo = [{"table": table, "id": row_id, "before": before, "version": versions[row_id]} for table, row_id, before in one.touched]
-        found.append(
-            {
-                "row_number": one.row.number, "outcome": one.outcome, "reason": one.reason[:1000], "undo": undo or None,
-                "cells": [cell.replace("\x00", "") for cell in one.row.cells] if one.outcome == "failed" else None,
-                "organization_id": one.organization_id, "location_id": first.get("locations"), "contact_id": first.get("contacts"),
-            }  # fmt: skip
-        )
+        kept = {
+            "row_number": one.row.number, "outcome": one.outcome, "reason": one.reason[:1000], "undo": undo or None,
+            "cells": one.row.storable_cells if one.outcome == "failed" else None,
+            "organization_id": one.organization_id, "location_id": first.get("locations"), "contact_id": first.get("contacts"),
+        }  # fmt: skip
+        found.append(kept)
     return found

@@ -1,7 +1,7 @@
 """Which record a row is: pure, over what the database and the rows before it are known to hold (design 3, §13)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,17 +80,20 @@ class Index:
         if keys.email and (holder := self.by_email.get(keys.email)) and holder[0] in self.organizations:
             known = self.organizations[str(holder[0])]
             return Match(known, self._place(known, candidate), f"same e-mail {keys.email}")
-        named = [self.organizations[one] for one in sorted(self.by_address.get(keys.address or "", ())) if keys.name in self.organizations[one].names]
+        named = self._named(keys.name, self.by_address.get(keys.address or "", ()))
         if keys.name and named:
             at = next(place for place in named[0].places if place.address == keys.address)
             return Match(named[0], at, "same name and address")
         holders = self.by_phone.get(keys.phone or "", set())
         if keys.name and keys.phone and len(holders) < SHARED_FROM:
-            same = [self.organizations[one] for one in sorted(holders) if keys.name in self.organizations[one].names]
+            same = self._named(keys.name, holders)
             if same:
                 place = None if keys.address else next(iter(same[0].places), None)
                 return Match(same[0], place, "same name and phone" + ("" if place else ", another address"))
-        return Match(None, None, self._hint(candidate, holders))
+        return Match(None, None, self._hint(holders))
+
+    def _named(self, name: str | None, among: Iterable[str]) -> list[Known]:
+        return [self.organizations[one] for one in sorted(among) if name in self.organizations[one].names]
 
     def _place(self, known: Known, candidate: Candidate) -> Place | None:
         address = candidate.keys.address
@@ -101,7 +104,7 @@ class Index:
         exact = next((place for place in known.places if place.address == address), None)
         return exact or next((place for place in known.places if place.address is None), None)
 
-    def _hint(self, candidate: Candidate, holders: Iterable[str]) -> str:
+    def _hint(self, holders: Collection[str]) -> str:
         others = [self.organizations[one].row["legal_name"] for one in sorted(holders)]
         if not others:
             return "new"

@@ -82,7 +82,8 @@ def rows(tx: Tx, import_id: UUID, request: Request, outcome: str | None) -> Any:
 def failed(tx: Tx, import_id: UUID) -> Sequence[Any]:
     """The failed rows with their cells."""
     r = import_rows.c
-    statement = select(r.row_number, r.reason, r.cells).where(r.tenant_id == func.app.tenant(), r.import_id == import_id, r.outcome == "failed")
+    statement = select(r.row_number, r.reason, r.cells)
+    statement = statement.where(r.tenant_id == func.app.tenant(), r.import_id == import_id, r.outcome == "failed")
     return tx.execute(statement.order_by(r.row_number)).all()
 
 
@@ -124,8 +125,8 @@ def save_mapping(tx: Tx, mapping_id: UUID, name: str, mapping: Mapping[str, str 
     statement = text("""
       insert into import_mappings as m (id, name, mapping) values (:id, :name, cast(:mapping as jsonb))
       on conflict (tenant_id, name) do update set mapping = excluded.mapping, version = m.version + 1, updated_at = :now
-      returning json_build_object('id', id, 'name', name, 'mapping', mapping, 'version', version, 'created_at', created_at, 'updated_at', updated_at)::text,
-                version""")
+      returning json_build_object('id', id, 'name', name, 'mapping', mapping, 'version', version,
+                                  'created_at', created_at, 'updated_at', updated_at)::text, version""")
     return one(tx.execute(statement, {"id": mapping_id, "name": name, "mapping": json.dumps(mapping), "now": tx.now}).one())
 
 

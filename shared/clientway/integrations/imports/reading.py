@@ -28,6 +28,11 @@ class Row:
     cells: tuple[str, ...]
     error: str | None = None
 
+    @property
+    def storable_cells(self) -> list[str]:
+        """The cells as PostgreSQL can keep them: without NUL."""
+        return [cell.replace("\x00", "") for cell in self.cells]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -47,12 +52,11 @@ class Table:
             next(found, None)
         width = len(self.columns)
         for number, (cells, error) in enumerate(found, start=1):
-            if error is None and len(cells) > width:
-                error = f"the row has {len(cells)} cells, the table {width} columns"
-            yield Row(number, (*cells, *[""] * (width - len(cells))), error)
+            too_long = f"the row has {len(cells)} cells, the table {width} columns" if len(cells) > width else None
+            yield Row(number, (*cells, *[""] * (width - len(cells))), error or too_long)
 
 
-class EmptyTable(ValueError):
+class EmptyTable(ValueError):  # noqa: N818  (what is wrong with the file, for its owner)
     """There is nothing in the file."""
 
 
@@ -103,6 +107,7 @@ def _delimiter(stream: BinaryIO, encoding: str) -> str:
     text = stream.read(64 * 1024).decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
     outside = re.sub(r'"(?:[^"]|"")*"', '""', text)
     lines = [line for line in outside.splitlines() if line.strip()][:_SAMPLE]
+
     # The one that splits most lines into the same number of cells; a comma when none does.
     def score(delimiter: str) -> tuple[int, int]:
         counts = Counter(line.count(delimiter) for line in lines)

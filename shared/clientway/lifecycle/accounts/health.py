@@ -37,6 +37,10 @@ WEIGHTS: Final = {
 }
 LEAST_CONFIDENCE: Final = Decimal("0.40")
 GOOD: Final = 70
+TREND_POINTS: Final = 5
+"""A difference over thirty days that is more than noise."""
+GRACE_DAYS: Final = 14
+"""How long past due a payment may be before it caps the score."""
 
 # What to do where nothing is known yet. Relationship always has its tenure.
 FIRST_STEPS: Final = {
@@ -49,6 +53,9 @@ FIRST_STEPS: Final = {
 Risk = Literal["low", "medium", "high", "critical"]
 Trend = Literal["improving", "stable", "declining"]
 Cap = Literal["cancelled", "open_dispute", "past_due"]
+
+RISK_BANDS: Final[tuple[tuple[int, Risk], ...]] = ((70, "low"), (50, "medium"), (30, "high"), (0, "critical"))
+"""Seed 0's bands of churn risk, each from its lowest score upwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +154,10 @@ def explain(inputs: Inputs) -> Explanation:
     uncapped = sum((component.contribution for component in components), Decimal(0))
     insufficient = confidence < LEAST_CONFIDENCE
     base = 50 if insufficient else int(_half_up(uncapped, 0))
-    first = (
-        Adjustment(
-            "insufficient_data", base - uncapped, f"Only {confidence:.0%} of the evidence is there; under {LEAST_CONFIDENCE:.0%} the score is 50."
-        )
-        if insufficient
-        else Adjustment("rounding", base - uncapped, "Rounded to a whole number.")
-    )
+    first = Adjustment("rounding", base - uncapped, "Rounded to a whole number.")
+    if insufficient:
+        scarce = f"Only {confidence:.0%} of the evidence is there; under {LEAST_CONFIDENCE:.0%} the score is 50."
+        first = Adjustment("insufficient_data", base - uncapped, scarce)
     ceiling, cap, why = _ceiling(inputs)
     score = min(base, ceiling)
     capped_by = cap if score < base else None
@@ -163,13 +167,13 @@ def explain(inputs: Inputs) -> Explanation:
 
 def risk(score: int) -> Risk:
     """Return seed 0's band of churn risk for a score: 70–100 low, 50–69 medium, 30–49 high, 0–29 critical."""
-    return "low" if score >= 70 else "medium" if score >= 50 else "high" if score >= 30 else "critical"
+    return next(band for lowest, band in RISK_BANDS if score >= lowest)
 
 
 def trend(now: int, thirty_days_ago: int | None) -> Trend:
     """Compare a score with the one 30 days before it; five points make a trend, no earlier score makes none."""
     change = 0 if thirty_days_ago is None else now - thirty_days_ago
-    return "improving" if change >= 5 else "declining" if change <= -5 else "stable"
+    return "improving" if change >= TREND_POINTS else "declining" if change <= -TREND_POINTS else "stable"
 
 
 _Finding = tuple[Decimal | None, dict[str, int | bool | None], tuple[_Signal, ...]]
@@ -185,7 +189,11 @@ def _engagement(i: Inputs) -> _Finding:
             f"{_count(i.clicks_90d, 'click')} in {_count(i.delivered_90d, 'delivered e-mail')}",
             "Send something worth a click: ask which topics matter to them.",
         ),
-        _Signal(logins, _count(i.portal_logins_90d or 0, "portal sign-in"), "Show the portal to the main contact and send a fresh sign-in link."),
+        _Signal(
+            logins,
+            _count(i.portal_logins_90d or 0, "portal sign-in"),
+            "Show the portal to the main contact and send a fresh sign-in link.",
+        ),
         _Signal(replies, f"{i.replies_90d} of {i.asked_90d} questions answered", "Call instead of writing: e-mails go unanswered."),
     )
     used = _used(i, "delivered_90d", "clicks_90d", "portal_logins_90d", "asked_90d", "replies_90d")
@@ -197,18 +205,13 @@ def _payment(i: Inputs) -> _Finding:
     late = 20 if i.over_30d_late else 0
     points = None if on_time is None else max(Decimal(0), on_time - 25 * i.open_disputes - late)
     known = on_time is not None
-    signals = (
-        _Signal(
-            on_time, f"{i.invoices_on_time_12m} of {i.invoices_due_12m} due invoices paid on time", "Offer automatic payment or a better due date."
-        ),
-        *(
-            (_Signal(Decimal(0), f"{_count(i.open_disputes, 'open dispute')} (25 off each)", "Settle the open dispute first."),)
-            if known and i.open_disputes
-            else ()
-        ),
-        *((_Signal(Decimal(0), "a payment over 30 days late (20 off)", "Agree on a date for the late payment."),) if known and late else ()),
-    )
-    return points, _used(i, "invoices_due_12m", "invoices_on_time_12m", "open_disputes", "over_30d_late"), signals
+    paid = f"{i.invoices_on_time_12m} of {i.invoices_due_12m} due invoices paid on time"
+    signals = [_Signal(on_time, paid, "Offer automatic payment or a better due date.")]
+    if known and i.open_disputes:
+        signals.append(_Signal(Decimal(0), f"{_count(i.open_disputes, 'open dispute')} (25 off each)", "Settle the open dispute first."))
+    if known and late:
+        signals.append(_Signal(Decimal(0), "a payment over 30 days late (20 off)", "Agree on a date for the late payment."))
+    return points, _used(i, "invoices_due_12m", "invoices_on_time_12m", "open_disputes", "over_30d_late"), tuple(signals)
 
 
 def _satisfaction(i: Inputs) -> _Finding:
@@ -220,11 +223,13 @@ def _satisfaction(i: Inputs) -> _Finding:
         if i.nps_answers_180d
         else f"an account NPS of {i.account_nps}"
     )
+    ratings = _count(i.csat_answers_180d, "ticket rating") + f" adding up to {i.csat_points_180d}"
     signals = (
         _Signal(nps, source, "Call about the NPS answer and ask what would make it a 10."),
-        _Signal(csat, _count(i.csat_answers_180d, "ticket rating") + f" adding up to {i.csat_points_180d}", "Follow up on the worst-rated ticket."),
+        _Signal(csat, ratings, "Follow up on the worst-rated ticket."),
     )
-    return _mean(nps, csat), _used(i, "nps_answers_180d", "nps_points_180d", "account_nps", "csat_answers_180d", "csat_points_180d"), signals
+    used = _used(i, "nps_answers_180d", "nps_points_180d", "account_nps", "csat_answers_180d", "csat_points_180d")
+    return _mean(nps, csat), used, signals
 
 
 def _activity(i: Inputs) -> _Finding:
@@ -256,8 +261,8 @@ def _ceiling(i: Inputs) -> tuple[int, Cap | None, str]:
         return 29, "cancelled", "A cancelled account scores at most 29."
     if i.open_disputes:
         return 49, "open_dispute", "With an open dispute the score is at most 49."
-    if i.past_due_days_max > 14:
-        return 49, "past_due", f"With a payment {i.past_due_days_max} days past due (over 14) the score is at most 49."
+    if i.past_due_days_max > GRACE_DAYS:
+        return 49, "past_due", f"With a payment {i.past_due_days_max} days past due (over {GRACE_DAYS}) the score is at most 49."
     return 100, None, ""
 
 

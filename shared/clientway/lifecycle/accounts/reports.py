@@ -158,5 +158,3 @@ def recalculate_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, 
         message = "health was not recalculated for every tenant"
         raise ExceptionGroup(message, failures)
     return done
-
-

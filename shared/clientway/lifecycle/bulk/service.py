@@ -28,22 +28,31 @@ from clientway.lifecycle.organizations.completeness import (
 Row = dict[str, Any]
 TABLES = ("organizations", "locations", "contacts")
 
-_MATCHING = text("""
-with hits as (
-  select id from organizations where tenant_id = app.tenant() and source = :source and source_id = any (cast(:source_ids as text[])) and deleted_at is null
-  union select organization_id from contacts
-         where tenant_id = app.tenant() and email_norm = any (cast(:emails as text[])) and deleted_at is null and organization_id is not null
-  union select organization_id from locations where tenant_id = app.tenant() and address_key = any (cast(:addresses as text[])) and deleted_at is null
-  union select organization_id from locations where tenant_id = app.tenant() and phone_e164 = any (cast(:phones as text[])) and deleted_at is null)
+_RECORDS = """
 select to_jsonb(o) as organization,
        (select coalesce(jsonb_agg(to_jsonb(l) order by l.is_primary desc, l.created_at, l.id), '[]') from locations l
          where l.tenant_id = app.tenant() and l.organization_id = o.id and l.deleted_at is null) as places,
        (select coalesce(jsonb_agg(to_jsonb(c) order by c.is_primary desc, c.created_at, c.id), '[]') from contacts c
          where c.tenant_id = app.tenant() and c.organization_id = o.id and c.deleted_at is null) as contacts
-  from organizations o where o.tenant_id = app.tenant() and o.id in (select id from hits) and o.deleted_at is null
+  from organizations o where o.tenant_id = app.tenant() and o.id {which} and o.deleted_at is null
  order by o.id for no key update of o
-""")
-_BY_ID = text(str(_MATCHING).split("select to_jsonb(o)", 1)[1].join(("select to_jsonb(o)", "")).replace("in (select id from hits)", "= any (cast(:ids as uuid[]))"))
+"""
+_HITS = """
+with hits as (
+  select id from organizations
+   where tenant_id = app.tenant() and source = :source and source_id = any (cast(:source_ids as text[])) and deleted_at is null
+  union
+  select organization_id from contacts
+   where tenant_id = app.tenant() and email_norm = any (cast(:emails as text[])) and deleted_at is null and organization_id is not null
+  union
+  select organization_id from locations
+   where tenant_id = app.tenant() and address_key = any (cast(:addresses as text[])) and deleted_at is null
+  union
+  select organization_id from locations
+   where tenant_id = app.tenant() and phone_e164 = any (cast(:phones as text[])) and deleted_at is null)
+"""
+_MATCHING = text(_HITS + _RECORDS.format(which="in (select id from hits)"))
+_BY_ID = text(_RECORDS.format(which="= any (cast(:ids as uuid[]))"))
 
 
 @dataclass
@@ -90,12 +99,10 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
         _derive(record)
     for table, base in (("organizations", _organization_slug), ("locations", _location_slug), ("contacts", _contact_slug)):
         _give_slugs(tx, table, list(changes.new[table].values()), base)
-    moment = tx.now.isoformat()
     for table in TABLES:
         rows = list(changes.new[table].values())
         if rows:
-            extra = {"created_at": moment, "updated_at": moment, **_DEFAULTS[table], **({"currency": currency} if table == "locations" else {})}
-            _insert(tx, table, [{**extra, **{name: value for name, value in row.items() if name != "table" and value is not None}} for row in rows])
+            _insert(tx, table, _complete(tx, table, rows, currency))
     derived = {
         one: {name: record.organization[name] for name in ("search_text", "data_completeness", "missing_fields")}
         for one, record in changes.records.items() if one not in changes.new["organizations"]
@@ -107,7 +114,8 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
         if fields:
             _update(tx, table, fields, counted=set(changes.updates[table]))
     if changes.tags:
-        _insert(tx, "organization_tags", [{"organization_id": one, "tag": tag} for one, tag in sorted(changes.tags)], on_conflict="on conflict do nothing")
+        tags = [{"organization_id": one, "tag": tag} for one, tag in sorted(changes.tags)]
+        _insert(tx, "organization_tags", tags, on_conflict="on conflict do nothing")
     reachable = [Reachable(UUID(row["id"]), row.get("email_norm"), row.get("phone_e164")) for row in changes.new["contacts"].values()]
     if reachable:
         people.link(tx, reachable)
@@ -165,6 +173,13 @@ _DEFAULTS: Mapping[str, Row] = {
         "total_emails_opened": 0, "status": "active",
     },
 }  # fmt: skip
+
+
+def _complete(tx: Tx, table: str, rows: Iterable[Row], currency: str) -> list[Row]:
+    """New rows with what the database would have filled in: an insert of many names every column that one of them has."""
+    moment = tx.now.isoformat()
+    common = {"created_at": moment, "updated_at": moment, **_DEFAULTS[table], **({"currency": currency} if table == "locations" else {})}
+    return [common | {name: value for name, value in row.items() if name != "table" and value is not None} for row in rows]
 
 
 def _derive(record: Record) -> None:

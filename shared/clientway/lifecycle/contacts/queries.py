@@ -26,9 +26,7 @@ MOST_HITS = 1000
 _NAMES = tuple(Contact.model_fields)
 _ANSWER = f"select row_to_json(r)::text, r.version from (select {', '.join(_NAMES)} from written) r"
 # Linking rides in the flight of the write: the row just written is looked at once its person is known.
-_LINKED_ANSWER = (
-    f"select row_to_json(r)::text, r.version, {people.LINK_SQL}::text from (select {', '.join(_NAMES)} from written) r"
-)
+_LINKED_ANSWER = f"select row_to_json(r)::text, r.version, {people.LINK_SQL}::text from (select {', '.join(_NAMES)} from written) r"
 
 _C = contacts.alias("c")
 _O = organizations.alias("o")

@@ -24,23 +24,23 @@ _CONTACT_FACTS = ", ".join(f"c.{name.removeprefix('contact.')}" for name in ORGA
 
 # A statement that waited for the lock sees the locked row as it is now, but everything else as it was before: `stale`
 # tells by the row's version in either view, and the statement is then run again, now without a wait.
-_DOSSIER = """
+_DOSSIER = f"""
   select to_jsonb(o) as organization,
          o.xmin::text <> (select s.xmin::text from organizations s where s.tenant_id = o.tenant_id and s.id = o.id) as stale,
          (select coalesce(jsonb_agg(t.tag order by t.tag), '[]') from organization_tags t
            where t.tenant_id = o.tenant_id and t.organization_id = o.id) as tags,
          (select coalesce(jsonb_object_agg(l.id,
-                   concat_ws(' ', regexp_replace(coalesce(l.phone_e164, l.phone), '\\D', '', 'g'), l.email_norm)), '{}')
+                   concat_ws(' ', regexp_replace(coalesce(l.phone_e164, l.phone), '\\D', '', 'g'), l.email_norm)), '{{{{}}}}')
             from locations l where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null) as places,
          (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
-            select l.id, l.is_primary, """ + _LOCATION_FACTS + """ from locations l
+            select l.id, l.is_primary, {_LOCATION_FACTS} from locations l
              where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null
              order by l.is_primary desc, l.created_at, l.id limit 2) x) as locations,
          (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
-            select c.id, c.is_primary, """ + _CONTACT_FACTS + """ from contacts c
+            select c.id, c.is_primary, {_CONTACT_FACTS} from contacts c
              where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
              order by c.is_primary desc, c.created_at, c.id limit 2) x) as contacts
-    from organizations o where o.tenant_id = app.tenant() and o.id = {organization_id} for no key update of o
+    from organizations o where o.tenant_id = app.tenant() and o.id = {{organization_id}} for no key update of o
 """
 
 _COLUMNS = (
@@ -137,7 +137,7 @@ def by_contact(tx: Tx, contact_id: UUID, *, probes: str, **given: Any) -> Dossie
 
 
 def _sql(organization_id: str) -> str:
-    return _DOSSIER.replace("{organization_id}", organization_id)
+    return _DOSSIER.format(organization_id=organization_id)
 
 
 def _fetch(tx: Tx, statement: str, given: dict[str, Any]) -> Dossier | None:

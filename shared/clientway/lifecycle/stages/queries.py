@@ -18,26 +18,39 @@ from clientway.paging import Request, page
 # and must not push the organization up again behind the back of whoever moved it.
 _FACTS = text("""
 select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
-       exists (select from contacts c where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
+       exists (select from contacts c
+                where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
                   and c.email_norm is not null and c.updated_at >= s.since)
-         or exists (select from locations l where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null
+         or exists (select from locations l
+                     where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null
                        and l.email_norm is not null and l.updated_at >= s.since) as email_valid,
-       exists (select from locations l where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null and l.phone_e164 is not null)
-         or exists (select from contacts c where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
+       exists (select from locations l
+                where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null and l.phone_e164 is not null)
+         or exists (select from contacts c
+                     where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
                        and c.phone_e164 is not null) as has_phone,
-       exists (select from locations l where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null
+       exists (select from locations l
+                where l.tenant_id = o.tenant_id and l.organization_id = o.id and l.deleted_at is null
                   and l.website_url is not null) as has_website,
-       coalesce(a.clicked, false) as clicked, coalesce(a.opened, false) as opened_by_human, coalesce(a.opened_machine, false) as opened_by_machine,
+       coalesce(a.clicked, false) as clicked, coalesce(a.opened, false) as opened_by_human,
+       coalesce(a.opened_machine, false) as opened_by_machine,
        coalesce(a.replied, false) as replied, coalesce(a.callback, false) as callback_requested,
        coalesce(a.talking, false) as quote_sent_or_call_scheduled,
-       exists (select from deals d where d.tenant_id = o.tenant_id and d.organization_id = o.id and d.status = 'open' and d.created_at >= s.since) as has_open_deal,
-       exists (select from deals d where d.tenant_id = o.tenant_id and d.organization_id = o.id and d.status = 'lost' and d.closed_at >= s.since)
-         and not exists (select from deals d where d.tenant_id = o.tenant_id and d.organization_id = o.id and d.status = 'won' and d.closed_at >= s.since)
-         as last_open_deal_lost,
-       (select min(p.paid_at) from payments p where p.tenant_id = o.tenant_id and p.organization_id = o.id and p.status = 'paid' and p.created_at >= s.since)
-         as first_payment_at,
-       o.lifecycle_stage <> 'churned' and exists (select from client_accounts n where n.tenant_id = o.tenant_id and n.organization_id = o.id
-                                                     and n.status in ('cancelled', 'churned')) as subscription_ended,
+       exists (select from deals d
+                where d.tenant_id = o.tenant_id and d.organization_id = o.id
+                  and d.status = 'open' and d.created_at >= s.since) as has_open_deal,
+       exists (select from deals d
+                where d.tenant_id = o.tenant_id and d.organization_id = o.id and d.status = 'lost' and d.closed_at >= s.since)
+         and not exists (select from deals d
+                          where d.tenant_id = o.tenant_id and d.organization_id = o.id
+                            and d.status = 'won' and d.closed_at >= s.since) as last_open_deal_lost,
+       (select min(p.paid_at) from payments p
+         where p.tenant_id = o.tenant_id and p.organization_id = o.id
+           and p.status = 'paid' and p.created_at >= s.since) as first_payment_at,
+       o.lifecycle_stage <> 'churned'
+         and exists (select from client_accounts n
+                      where n.tenant_id = o.tenant_id and n.organization_id = o.id
+                        and n.status in ('cancelled', 'churned')) as subscription_ended,
        t.counts_machine_opens
   from organizations o
   join tenants t on t.tenant_id = o.tenant_id
@@ -55,7 +68,8 @@ select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
            bool_or(v.activity_type in ('quote_sent', 'meeting_scheduled')) as talking
       from activities v
      where v.tenant_id = o.tenant_id and v.organization_id = o.id and v.created_at >= s.since
-       and v.activity_type in ('email_clicked', 'email_opened', 'email_replied', 'call_inbound', 'quote_sent', 'meeting_scheduled')) a on true
+       and v.activity_type in ('email_clicked', 'email_opened', 'email_replied', 'call_inbound', 'quote_sent', 'meeting_scheduled')
+  ) a on true
  where o.tenant_id = app.tenant() and o.id = any (cast(:ids as uuid[])) and o.deleted_at is null
  order by o.id
    for no key update of o
@@ -64,7 +78,8 @@ select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
 _MOVE = text("""
 with move as (
   select * from jsonb_to_recordset(cast(:moves as jsonb)) as r(
-    id uuid, organization_id uuid, sequence integer, from_stage text, to_stage text, trigger text, automatic boolean, reason text, event_key text)
+    id uuid, organization_id uuid, sequence integer, from_stage text, to_stage text, trigger text, automatic boolean,
+    reason text, event_key text)
 ), before as (
   select o.id, o.lifecycle_changed_at from organizations o join move m on m.organization_id = o.id where o.tenant_id = app.tenant()
 ), last_move as (
@@ -75,7 +90,8 @@ with move as (
          version = o.version + 1, updated_at = :now
     from last_move m where o.tenant_id = app.tenant() and o.id = m.organization_id
 ), churned as (
-  update client_accounts a set status = 'churned', version = a.version + 1, updated_at = :now, health_dirty_at = coalesce(a.health_dirty_at, :now)
+  update client_accounts a
+     set status = 'churned', version = a.version + 1, updated_at = :now, health_dirty_at = coalesce(a.health_dirty_at, :now)
     from last_move m
    where a.tenant_id = app.tenant() and a.organization_id = m.organization_id and m.to_stage = 'churned' and a.status <> 'churned'
 ), opened as (
@@ -92,7 +108,8 @@ with move as (
 )
 insert into lifecycle_transitions (id, organization_id, sequence, from_stage, to_stage, trigger, automatic, reason, event_key,
                                    actor_type, actor_id, changed_at, seconds_in_stage)
-select m.id, m.organization_id, m.sequence, m.from_stage, m.to_stage, m.trigger, m.automatic, m.reason, m.event_key, :actor_type, :actor_id, :now,
+select m.id, m.organization_id, m.sequence, m.from_stage, m.to_stage, m.trigger, m.automatic, m.reason, m.event_key,
+       :actor_type, :actor_id, :now,
        case when m.sequence = min(m.sequence) over (partition by m.organization_id)
             then greatest(0, floor(extract(epoch from cast(:now as timestamptz) - b.lifecycle_changed_at)))::bigint else 0 end
   from move m join before b on b.id = m.organization_id
@@ -145,19 +162,21 @@ def apply(tx: Tx, moves: Sequence[Applied]) -> None:
     """
     rows = [
         {
-            "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.sequence, "from_stage": one.move.from_stage,
-            "to_stage": one.move.to_stage, "trigger": one.move.trigger, "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key,
+            "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.sequence,
+            "from_stage": one.move.from_stage, "to_stage": one.move.to_stage, "trigger": one.move.trigger,
+            "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key,
         }
         for one in moves
     ]  # fmt: skip
     actor = tx.actor
-    given = {"moves": json.dumps(rows), "now": tx.now, "changed_by": actor.name or actor.kind, "actor_type": actor.kind, "actor_id": actor.id}
-    tx.execute(_MOVE, given)
+    who = {"changed_by": actor.name or actor.kind, "actor_type": actor.kind, "actor_id": actor.id}
+    tx.execute(_MOVE, {"moves": json.dumps(rows), "now": tx.now, **who})
 
 
 def transitions(tx: Tx, organization_id: UUID, request: Request) -> Any:
     """A page of an organization's chain of stages."""
-    t = lifecycle_transitions
-    columns = (t.c.id, t.c.sequence, t.c.from_stage, t.c.to_stage, t.c.trigger, t.c.automatic, t.c.reason, t.c.actor_type, t.c.actor_id)
-    statement = select(*columns, t.c.changed_at, t.c.seconds_in_stage).where(t.c.tenant_id == func.app.tenant(), t.c.organization_id == organization_id)
-    return page(tx, statement, request, {"sequence": t.c.sequence}, t.c.id)
+    t = lifecycle_transitions.c
+    columns = (t.id, t.sequence, t.from_stage, t.to_stage, t.trigger, t.automatic, t.reason, t.actor_type, t.actor_id)
+    statement = select(*columns, t.changed_at, t.seconds_in_stage)
+    statement = statement.where(t.tenant_id == func.app.tenant(), t.organization_id == organization_id)
+    return page(tx, statement, request, {"sequence": t.sequence}, t.id)

@@ -178,7 +178,8 @@ class StageMoveRefused(Problem):
             if current is target
             else f"An organization in stage {current} cannot be moved to {target}"
         )
-        super().__init__(f"{already}; legal stages: {options}.", current=current.value, target=target.value, legal=[stage.value for stage in legal])
+        detail = f"{already}; legal stages: {options}."
+        super().__init__(detail, current=current.value, target=target.value, legal=[stage.value for stage in legal])
 
 
 class MoveReasonRequired(Problem):

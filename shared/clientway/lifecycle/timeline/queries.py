@@ -42,5 +42,5 @@ def line(tx: Tx, activity_id: UUID | None, event_key: str | None) -> Any:
 def contact_belongs(tx: Tx, contact_id: UUID, organization_id: UUID) -> bool:
     """Whether a live contact is at this organization."""
     c = contacts.c
-    statement = select(c.id).where(c.tenant_id == func.app.tenant(), c.id == contact_id, c.organization_id == organization_id, c.deleted_at.is_(None))
-    return tx.execute(statement).first() is not None
+    statement = select(c.id).where(c.tenant_id == func.app.tenant(), c.id == contact_id, c.organization_id == organization_id)
+    return tx.execute(statement.where(c.deleted_at.is_(None))).first() is not None

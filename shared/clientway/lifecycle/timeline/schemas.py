@@ -17,7 +17,9 @@ class ActivityCreate(Schema):
     title: Annotated[Text, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
     description: LongText | None = None
     contact_id: Id | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Up to 8 KiB of JSON. `callback_requested: true` on an inbound call makes an SQL.")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="Up to 8 KiB of JSON. `callback_requested: true` on an inbound call makes an SQL."
+    )
     machine: bool = Field(False, description="True for an open or click made by a mail client or scanner.")
     client_visible: bool | None = Field(None, description="Whether the portal shows it; by default what the type says.")
     event_key: Annotated[Text, StringConstraints(min_length=1, max_length=255)] | None = Field(
