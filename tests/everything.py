@@ -38,8 +38,10 @@ ROWS: dict[str, dict[str, str]] = {
     "imports": {"status": "'completed'", "source": "'x'", "filename": "'x.csv'"},
     "import_rows": {"import_id": ":imports", "row_number": "1", "outcome": "'skipped'"},
     "import_mappings": {"name": "'x'", "mapping": "'{}'"},
+    "source_records": {"source": "'x'", "source_id": "'1'", "organization_id": ":organizations", "location_id": ":locations", "contact_id": ":contacts",
+                       "marks": "'{}'"},
 }  # fmt: skip
-WITHOUT_ID = {"organization_tags", "health_snapshots", "idempotency_keys", "import_rows"}
+WITHOUT_ID = {"organization_tags", "health_snapshots", "idempotency_keys", "import_rows", "source_records"}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ REFERENCES = [
     ("quotes", "deal_id", "deals"), ("quotes", "organization_id", "organizations"),
     ("referrals", "organization_id", "organizations"), ("referrals", "referred_organization_id", "organizations"),
     ("reps", "user_id", "user"), ("sessions", "user_id", "user"), ("sign_in_links", "contact_id", "contacts"), ("sign_in_links", "user_id", "user"),
+    ("source_records", "contact_id", "contacts"), ("source_records", "location_id", "locations"), ("source_records", "organization_id", "organizations"),
     ("tickets", "contact_id", "contacts"), ("tickets", "organization_id", "organizations"),
 ]  # fmt: skip
 

@@ -75,3 +75,17 @@ import_mappings = Table(
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
 )
+
+source_records = Table(
+    "source_records",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("source", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("organization_id", Uuid),
+    Column("location_id", Uuid),
+    Column("contact_id", Uuid),
+    Column("marks", JSONB, nullable=False),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+)
