@@ -95,11 +95,16 @@ def make_tenant(engine: Engine) -> Tenant:
     tenant_id, user_id, slug = ids.uuid7(), ids.uuid7(), f"t-{uuid4().hex[:12]}"
     keys = {role: tokens.new("key") for role in ("admin", "editor", "viewer")}
     with engine.connect() as connection:
-        connection.execute(text("insert into tenants (tenant_id, name, slug) values (:t, 'Test tenant', :slug)"), {"t": tenant_id, "slug": slug})
-        email = f"{slug}@staff.example"
-        connection.execute(text("insert into users (id, email, email_norm, name) values (:u, :e, :e, 'Ada Admin')"), {"u": user_id, "e": email})
         connection.execute(
-            text("insert into memberships (tenant_id, id, user_id, role) values (:t, :i, :u, 'admin')"), {"t": tenant_id, "i": ids.uuid7(), "u": user_id}
+            text("insert into tenants (tenant_id, name, slug) values (:t, 'Test tenant', :slug)"), {"t": tenant_id, "slug": slug}
+        )
+        email = f"{slug}@staff.example"
+        connection.execute(
+            text("insert into users (id, email, email_norm, name) values (:u, :e, :e, 'Ada Admin')"), {"u": user_id, "e": email}
+        )
+        connection.execute(
+            text("insert into memberships (tenant_id, id, user_id, role) values (:t, :i, :u, 'admin')"),
+            {"t": tenant_id, "i": ids.uuid7(), "u": user_id},
         )
         for role, token in keys.items():
             connection.execute(

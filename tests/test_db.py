@@ -14,7 +14,9 @@ from clientway.errors import Forbidden, Unauthorized
 from tests.proxy import Proxy
 
 # At the beginning of a statement: behind a message's header or a semicolon. (`update … set` is another thing.)
-PINNING = re.compile(rb"(?:[\x00;]\s*)(?:set|reset|discard|listen|declare|prepare|load)\s|pg_advisory_lock|nextval|(?<!perform )set_config", re.IGNORECASE)
+PINNING = re.compile(
+    rb"(?:[\x00;]\s*)(?:set|reset|discard|listen|declare|prepare|load)\s|pg_advisory_lock|nextval|(?<!perform )set_config", re.IGNORECASE
+)
 
 
 @pytest.fixture
@@ -111,7 +113,8 @@ def test_a_connection_goes_on_after_an_error(tenant):
 def test_values_come_back_as_they_went(tx):
     given = {"u": uuid4(), "t": datetime(2026, 3, 1, 12, 30, 1, 5, UTC), "j": '{"a": [1, null]}', "x": None, "s": "naïve ✓ 'quoted' %s :x"}
     row = tx.execute(
-        text("select cast(:u as uuid), cast(:t as timestamptz), cast(:j as jsonb), cast(:x as text), cast(:s as text), array['a', 'b']"), given
+        text("select cast(:u as uuid), cast(:t as timestamptz), cast(:j as jsonb), cast(:x as text), cast(:s as text), array['a', 'b']"),
+        given,
     ).one()
 
     assert tuple(row) == (given["u"], given["t"], {"a": [1, None]}, None, given["s"], ["a", "b"])
@@ -147,6 +150,10 @@ def test_a_lost_answer_to_commit_is_unknown(proxy, tenant, admin_engine):
 def test_a_stale_connection_is_retried_once_by_the_edge(tenant, admin_engine, invoke):
     invoke("operations/healthz", token=None)
     with admin_engine.connect() as admin:
-        admin.execute(text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'clientway-app' and datname = current_database()"))
+        admin.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'clientway-app' and datname = current_database()"
+            )
+        )
 
     assert invoke("operations/healthz", token=None).status == 200

@@ -21,7 +21,9 @@ HEAVY = ("boto3", "botocore.client", "stripe", "sqlalchemy.orm", "phonenumbers",
 
 
 def test_every_module_is_deployed_and_every_function_has_a_module():
-    modules = sorted(str(path.relative_to(ROOT / "functions").with_suffix("")).replace("/", ".") for path in (ROOT / "functions").rglob("*.py"))
+    modules = sorted(
+        str(path.relative_to(ROOT / "functions").with_suffix("")).replace("/", ".") for path in (ROOT / "functions").rglob("*.py")
+    )
 
     assert modules == FUNCTIONS
 
@@ -44,7 +46,13 @@ def test_no_handler_loads_what_it_does_not_need():
     # One process for all: what any of them loads, shows.
     program = "import importlib, json, sys\n" + "".join(f"importlib.import_module({name!r})\n" for name in API)
     program += f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'shared'}"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'shared'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
@@ -82,9 +90,7 @@ def test_every_queue_has_a_dead_letter_queue_and_outlasts_its_consumer():
 
 
 def test_what_handlers_ask_for_is_in_the_role_matrix():
-    asked = {
-        part.split('"')[1] for path in (ROOT / "functions").rglob("*.py") for part in path.read_text().split("needs=")[1:]
-    }
+    asked = {part.split('"')[1] for path in (ROOT / "functions").rglob("*.py") for part in path.read_text().split("needs=")[1:]}
 
     assert asked <= set(PERMISSIONS)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-
 from clientway.integrations.imports import queries, worker
 from clientway.integrations.imports.schemas import Import, ImportPreview, ImportRow
 from clientway.schemas import Page
@@ -44,7 +43,9 @@ def import_file(admin_engine, tenant, content: bytes, source="list"):
     one = uuid7()
     with admin_engine.connect() as connection:
         connection.execute(
-            text("insert into imports (tenant_id, id, status, source, filename, inline_content) values (:t, :i, 'previewing', :s, 'f.csv', :c)"),
+            text(
+                "insert into imports (tenant_id, id, status, source, filename, inline_content) values (:t, :i, 'previewing', :s, 'f.csv', :c)"
+            ),
             {"t": tenant.id, "i": one, "s": source, "c": content},
         )
     return one
@@ -66,7 +67,9 @@ def committed(invoke, tenant, import_id):
 
 def live(admin_engine, tenant, table="organizations"):
     with admin_engine.connect() as connection:
-        return connection.execute(text(f"select count(*) from {table} where tenant_id = :t and deleted_at is null"), {"t": tenant.id}).scalar()
+        return connection.execute(
+            text(f"select count(*) from {table} where tenant_id = :t and deleted_at is null"), {"t": tenant.id}
+        ).scalar()
 
 
 def test_rows_become_organizations_and_every_row_is_accounted_for(invoke, tenant, admin_engine):
@@ -81,8 +84,12 @@ def test_rows_become_organizations_and_every_row_is_accounted_for(invoke, tenant
     rows = Page[ImportRow].model_validate_json(invoke("integrations/import_rows", path={"import_id": one}).body).data
     assert [row.outcome for row in rows] == ["created", "updated", "skipped", "failed", "created"]
     assert rows[2].reason == "the same as row 1"
-    [found] = [o for o in invoke("lifecycle/organizations", query={"q": "472-1234"}).json["data"]]
-    assert (found["legal_name"], found["lifecycle_stage"], found["primary_location"]["website_url"]) == ("Blue Bistro", "prospect", "https://bistro.example")
+    [found] = invoke("lifecycle/organizations", query={"q": "472-1234"}).json["data"]
+    assert (found["legal_name"], found["lifecycle_stage"], found["primary_location"]["website_url"]) == (
+        "Blue Bistro",
+        "prospect",
+        "https://bistro.example",
+    )
 
 
 def test_the_error_file_holds_the_failed_rows_defused(invoke, tenant):
@@ -100,13 +107,20 @@ def test_the_error_file_holds_the_failed_rows_defused(invoke, tenant):
 def test_the_same_list_again_changes_nothing(invoke, tenant, admin_engine):
     committed(invoke, tenant, start(invoke, tenant))
     with admin_engine.connect() as connection:
-        before = connection.execute(text("select id, version, updated_at from organizations where tenant_id = :t order by id"), {"t": tenant.id}).all()
+        before = connection.execute(
+            text("select id, version, updated_at from organizations where tenant_id = :t order by id"), {"t": tenant.id}
+        ).all()
 
     counts = committed(invoke, tenant, start(invoke, tenant))
 
     assert (counts["created"], counts["updated"], counts["skipped"], counts["failed"]) == (0, 0, 4, 1)
     with admin_engine.connect() as connection:
-        assert connection.execute(text("select id, version, updated_at from organizations where tenant_id = :t order by id"), {"t": tenant.id}).all() == before
+        assert (
+            connection.execute(
+                text("select id, version, updated_at from organizations where tenant_id = :t order by id"), {"t": tenant.id}
+            ).all()
+            == before
+        )
 
 
 def test_undo_takes_back_what_nobody_touched(invoke, tenant, admin_engine):
@@ -129,7 +143,9 @@ def test_undo_leaves_what_somebody_changed_since(invoke, tenant, admin_engine):
     committed(invoke, tenant, one)
     [found] = invoke("lifecycle/organizations").json["data"]
     path = {"organization_id": found["id"]}
-    changed = invoke("lifecycle/organization", method="PATCH", path=path, body={"notes": "Called"}, headers={"If-Match": f'"{found["version"]}"'})
+    changed = invoke(
+        "lifecycle/organization", method="PATCH", path=path, body={"notes": "Called"}, headers={"If-Match": f'"{found["version"]}"'}
+    )
     assert changed.status == 200
 
     ask(invoke, one, "undo")
@@ -180,7 +196,9 @@ def test_a_mapping_is_corrected_before_the_commit(invoke, tenant):
     now = invoke("integrations/import_one", path={"import_id": one})
 
     def patch(mapping):
-        return invoke("integrations/import_one", method="PATCH", path={"import_id": one}, body={"mapping": mapping}, headers={"If-Match": now.etag})
+        return invoke(
+            "integrations/import_one", method="PATCH", path={"import_id": one}, body={"mapping": mapping}, headers={"If-Match": now.etag}
+        )
 
     assert patch({"nick": "organization.shoe_size"}).json["errors"][0]["code"] == "unknown_target"
     assert patch({"colour": None}).json["errors"][0]["code"] == "unknown_column"
@@ -201,7 +219,14 @@ def test_a_phone_of_many_matches_nobody(invoke, tenant):
 
 def test_another_tenants_import_is_404(invoke, tenant, other_tenant):
     one = start(invoke, tenant)
-    for function, method in (("import_one", "GET"), ("import_preview", "GET"), ("import_rows", "GET"), ("import_errors", "GET"), ("import_commit", "POST"), ("import_undo", "POST")):
+    for function, method in (
+        ("import_one", "GET"),
+        ("import_preview", "GET"),
+        ("import_rows", "GET"),
+        ("import_errors", "GET"),
+        ("import_commit", "POST"),
+        ("import_undo", "POST"),
+    ):
         answer = invoke(f"integrations/{function}", method=method, path={"import_id": one}, token=other_tenant.admin)
         assert answer.status == 404, function
 
@@ -211,7 +236,10 @@ def test_mappings_are_saved_and_used(invoke, tenant):
     assert saved.status == 201
     one = start(invoke, tenant, [{"name": "Blue Bistro", "nick": "The Blue"}], mapping_id=saved.json["id"])
 
-    assert Import.model_validate(of(invoke, one), strict=False).mapping == {"name": "organization.legal_name", "nick": "organization.dba_name"}
+    assert Import.model_validate(of(invoke, one), strict=False).mapping == {
+        "name": "organization.legal_name",
+        "nick": "organization.dba_name",
+    }
     assert invoke("integrations/import_mapping", method="DELETE", path={"import_mapping_id": saved.json["id"]}).status == 204
     assert invoke("integrations/import_mappings", method="GET").json["data"] == []
 
@@ -225,7 +253,6 @@ def test_an_upload_is_offered(invoke, tenant):
 
 def test_the_queue_reports_the_one_that_failed(tenant, invoke):
     from integrations import run_import
-
     from tests.fixtures import LambdaContext
 
     one = invoke("integrations/imports", method="POST", body={"source": "list", "rows": ROWS}).json["id"]
@@ -240,7 +267,9 @@ def test_the_queue_reports_the_one_that_failed(tenant, invoke):
     assert of(invoke, one)["status"] == "previewed"
 
 
-@pytest.mark.parametrize("name", ["comma_in_quotes", "empty", "empty_crlf", "escaped_quotes", "newlines", "quotes_and_newlines", "simple", "simple_crlf"])
+@pytest.mark.parametrize(
+    "name", ["comma_in_quotes", "empty", "empty_crlf", "escaped_quotes", "newlines", "quotes_and_newlines", "simple", "simple_crlf"]
+)
 def test_csv_is_read_as_its_truth_says(name):
     from clientway.integrations.imports.reading import open_table
 
@@ -268,10 +297,10 @@ def test_a_real_list_goes_in_and_comes_out_again(invoke, tenant, admin_engine, n
     counts = committed(invoke, tenant, one)
 
     assert counts["total"] == counts["done"] == counts["created"] + counts["updated"] + counts["skipped"] + counts["failed"] == rows
-    assert {key: preview[key] for key in ("created", "updated", "skipped", "failed")} == {key: counts[key] for key in ("created", "updated", "skipped", "failed")}
+    assert {key: preview[key] for key in ("created", "updated", "skipped", "failed")} == {
+        key: counts[key] for key in ("created", "updated", "skipped", "failed")
+    }
     assert live(admin_engine, tenant) == counts["created"]
     ask(invoke, one, "undo")
     run(tenant, one, "undo")
     assert live(admin_engine, tenant) == live(admin_engine, tenant, "locations") == 0
-
-

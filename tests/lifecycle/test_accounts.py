@@ -23,7 +23,9 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def account(invoke, tenant, admin_engine):
     """A client with a plan: its organization's id and its account's."""
     one = organization(admin_engine, tenant)
-    answer = invoke("lifecycle/organization_convert_to_client", path={"organization_id": one}, body={"support_plan_tier": "core", "mrr_cents": 49900})
+    answer = invoke(
+        "lifecycle/organization_convert_to_client", path={"organization_id": one}, body={"support_plan_tier": "core", "mrr_cents": 49900}
+    )
     return one, UUID(answer.json["id"])
 
 
@@ -34,7 +36,9 @@ def test_an_account_reads_as_its_schema_says(invoke, account):
     assert answer.etag == f'"{answer.json["version"]}"'
 
 
-@pytest.mark.parametrize("query", [{"status": "active"}, {"tier": "core"}, {"risk": "medium"}, {"updated_since": "2020-01-01T00:00:00Z"}, {"sort": "created_at"}])
+@pytest.mark.parametrize(
+    "query", [{"status": "active"}, {"tier": "core"}, {"risk": "medium"}, {"updated_since": "2020-01-01T00:00:00Z"}, {"sort": "created_at"}]
+)
 def test_the_list_filters(invoke, account, query):
     answer = invoke("lifecycle/client_accounts", query=query)
 
@@ -70,7 +74,9 @@ def test_cancelling_churns_and_a_payment_wins_back(invoke, account, tenant, admi
     assert (answer.json["status"], stage_of(admin_engine, one)) == ("churned", "churned")
     with admin_engine.connect() as connection:
         connection.execute(
-            text("insert into payments (tenant_id, id, organization_id, amount_cents, status, paid_at) values (:t, :i, :o, 100, 'paid', now())"),
+            text(
+                "insert into payments (tenant_id, id, organization_id, amount_cents, status, paid_at) values (:t, :i, :o, 100, 'paid', now())"
+            ),
             {"t": tenant.id, "i": uuid7(), "o": one},
         )
     add(invoke, one, "email_clicked")
@@ -87,7 +93,9 @@ def test_billing_adds_up(invoke, account, tenant, admin_engine):
     with admin_engine.connect() as connection:
         for cents, status, due, paid in ((100, "paid", None, NOW), (250, "due", "2026-01-01", None), (50, "due", "2099-01-01", None)):
             connection.execute(
-                text("insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at) values (:t, :i, :o, :c, :s, :d, :p)"),
+                text(
+                    "insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at) values (:t, :i, :o, :c, :s, :d, :p)"
+                ),
                 {"t": tenant.id, "i": uuid7(), "o": account[0], "c": cents, "s": status, "d": due, "p": paid},
             )
 
@@ -105,18 +113,30 @@ def seed_facts(engine, tenant, seed, accounts=40):
             one, account_id = organization(engine, tenant, "client"), uuid7()
             made.append(account_id)
             connection.execute(
-                text("insert into client_accounts (tenant_id, id, organization_id, client_since, status, nps_score) values (:t, :i, :o, :s, :st, :nps)"),
-                {"t": tenant.id, "i": account_id, "o": one, "s": NOW - timedelta(days=draw.randrange(1500)),
-                 "st": draw.choice(["active"] * 5 + ["cancelled"]), "nps": draw.choice([None, -50, 0, 70])},
+                text(
+                    "insert into client_accounts (tenant_id, id, organization_id, client_since, status, nps_score) values (:t, :i, :o, :s, :st, :nps)"
+                ),
+                {
+                    "t": tenant.id,
+                    "i": account_id,
+                    "o": one,
+                    "s": NOW - timedelta(days=draw.randrange(1500)),
+                    "st": draw.choice(["active"] * 5 + ["cancelled"]),
+                    "nps": draw.choice([None, -50, 0, 70]),
+                },
             )
             base = {"t": tenant.id, "o": one}
             if draw.random() < 0.5:
                 connection.execute(
-                    text("insert into contacts (tenant_id, id, organization_id, slug, name_norm, search_text, portal_enabled) values (:t, :i, :o, :s, '', '', true)"),
+                    text(
+                        "insert into contacts (tenant_id, id, organization_id, slug, name_norm, search_text, portal_enabled) values (:t, :i, :o, :s, '', '', true)"
+                    ),
                     {**base, "i": uuid7(), "s": f"c-{account_id}"},
                 )
             for _ in range(draw.randrange(12)):
-                kind = draw.choice(["email_sent", "email_sent", "email_clicked", "email_replied", "portal_login", "call_outbound", "note_added"])
+                kind = draw.choice(
+                    ["email_sent", "email_sent", "email_clicked", "email_replied", "portal_login", "call_outbound", "note_added"]
+                )
                 connection.execute(
                     text("""insert into activities (tenant_id, id, organization_id, activity_type, title, performed_by_type, occurred_at, machine)
                             values (:t, :i, :o, :k, 'x', 'job', :at, :m)"""),
@@ -127,9 +147,14 @@ def seed_facts(engine, tenant, seed, accounts=40):
                 connection.execute(
                     text("""insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at, disputed_at)
                             values (:t, :i, :o, 100, :s, :d, :p, :x)"""),
-                    {**base, "i": uuid7(), "s": "paid" if paid else "due", "d": due,
-                     "p": datetime.combine(due, datetime.min.time(), UTC) + timedelta(days=draw.randrange(-5, 6)) if paid else None,
-                     "x": NOW if draw.random() < 0.1 else None},
+                    {
+                        **base,
+                        "i": uuid7(),
+                        "s": "paid" if paid else "due",
+                        "d": due,
+                        "p": datetime.combine(due, datetime.min.time(), UTC) + timedelta(days=draw.randrange(-5, 6)) if paid else None,
+                        "x": NOW if draw.random() < 0.1 else None,
+                    },
                 )
             for _ in range(draw.randrange(3)):
                 connection.execute(
@@ -148,12 +173,18 @@ def test_the_set_based_score_is_the_explained_score(tenant, admin_engine, seed):
         for account_id in accounts:
             report = reports.live(tx, account_id)
             kept = tx.execute(
-                text("select a.health_score, a.churn_risk, s.inputs from client_accounts a join health_snapshots s on s.client_account_id = a.id where a.id = :i"),
+                text(
+                    "select a.health_score, a.churn_risk, s.inputs from client_accounts a join health_snapshots s on s.client_account_id = a.id where a.id = :i"
+                ),
                 {"i": account_id},
             ).one()
             replayed = explain(Inputs(**kept.inputs))
-            assert (kept.health_score, kept.churn_risk) == (report.score, report.churn_risk) == (replayed.score, replayed.risk), f"seed {seed}"
-            assert sum(part.contribution for part in report.components) + sum(step.points for step in report.adjustments) == pytest.approx(report.score)
+            assert (kept.health_score, kept.churn_risk) == (report.score, report.churn_risk) == (replayed.score, replayed.risk), (
+                f"seed {seed}"
+            )
+            assert sum(part.contribution for part in report.components) + sum(step.points for step in report.adjustments) == pytest.approx(
+                report.score
+            )
             assert set(kept.inputs) == {field.name for field in fields(Inputs)}
 
 
@@ -167,11 +198,11 @@ def test_only_changed_accounts_are_scored_again(tenant, admin_engine):
         assert reports.recalculate(tx) == 0
 
     with admin_engine.connect() as connection:
-        one = connection.execute(text("select organization_id from client_accounts where tenant_id = :t limit 1"), {"t": tenant.id}).scalar()
+        one = connection.execute(
+            text("select organization_id from client_accounts where tenant_id = :t limit 1"), {"t": tenant.id}
+        ).scalar()
     with db.job_transaction(tenant.id, now=NOW) as tx:
-        tx.execute(
-            text("insert into tickets (id, organization_id, subject) values (:i, :o, 'Leaking tap')"), {"i": uuid7(), "o": one}
-        )
+        tx.execute(text("insert into tickets (id, organization_id, subject) values (:i, :o, 'Leaking tap')"), {"i": uuid7(), "o": one})
     with db.job_transaction(tenant.id, now=NOW) as tx:
         assert reports.recalculate(tx) == 1
 
@@ -212,7 +243,9 @@ def test_a_viewer_may_read_and_not_change(invoke, account, tenant):
     path = {"client_account_id": account[1]}
     etag = invoke("lifecycle/client_account", path=path, token=tenant.viewer).etag
 
-    refused = invoke("lifecycle/client_account", method="PATCH", path=path, body={"mrr_cents": 1}, headers={"If-Match": etag}, token=tenant.viewer)
+    refused = invoke(
+        "lifecycle/client_account", method="PATCH", path=path, body={"mrr_cents": 1}, headers={"If-Match": etag}, token=tenant.viewer
+    )
 
     assert (refused.status, invoke("lifecycle/client_account", path=path).etag) == (403, etag)
 
@@ -222,10 +255,14 @@ def test_a_rep_of_another_tenant_is_refused_and_nothing_is_written(invoke, accou
     with admin_engine.connect() as connection:
         for one in (tenant, other_tenant):
             reps[one.id] = uuid7()
-            connection.execute(text("insert into reps (tenant_id, id, slug, name) values (:t, :i, 'ann', 'Ann')"), {"t": one.id, "i": reps[one.id]})
+            connection.execute(
+                text("insert into reps (tenant_id, id, slug, name) values (:t, :i, 'ann', 'Ann')"), {"t": one.id, "i": reps[one.id]}
+            )
     headers = {"If-Match": invoke("lifecycle/client_account", path=path).etag}
 
-    refused = invoke("lifecycle/client_account", method="PATCH", path=path, body={"assigned_rep_id": reps[other_tenant.id]}, headers=headers)
+    refused = invoke(
+        "lifecycle/client_account", method="PATCH", path=path, body={"assigned_rep_id": reps[other_tenant.id]}, headers=headers
+    )
     taken = invoke("lifecycle/client_account", method="PATCH", path=path, body={"assigned_rep_id": reps[tenant.id]}, headers=headers)
 
     assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/assigned_rep_id")
@@ -248,7 +285,9 @@ def test_an_open_dispute_caps_the_score_and_the_change_of_risk_is_told(invoke, a
 
     assert (report.capped_by, report.score, report.adjustments[-1].name) == ("open_dispute", 49, "cap_open_dispute")
     with admin_engine.connect() as connection:
-        [told] = connection.execute(text("select payload from outbox where tenant_id = :t and topic = 'client_account.risk_changed'"), {"t": tenant.id}).scalars()
+        [told] = connection.execute(
+            text("select payload from outbox where tenant_id = :t and topic = 'client_account.risk_changed'"), {"t": tenant.id}
+        ).scalars()
     assert told == {"client_account_id": str(account[1]), "from": "medium", "to": "high"}
 
 
@@ -259,7 +298,9 @@ def test_a_change_that_meets_a_recalculation_is_not_forgotten(account, tenant, a
 
     def ticket():
         with db.job_transaction(tenant.id) as tx:
-            tx.execute(text("insert into tickets (id, organization_id, subject) values (:i, :o, 'Leaking tap')"), {"i": uuid7(), "o": account[0]})
+            tx.execute(
+                text("insert into tickets (id, organization_id, subject) values (:i, :o, 'Leaking tap')"), {"i": uuid7(), "o": account[0]}
+            )
 
     with ThreadPoolExecutor() as pool:
         with db.job_transaction(tenant.id) as tx:

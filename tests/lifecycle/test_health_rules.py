@@ -158,7 +158,9 @@ def test_the_explanation_survives_json(inputs):
     told = explain(inputs).as_dict()
     again = json.loads(json.dumps(told), parse_float=Decimal)
 
-    assert sum(part["contribution"] for part in again["components"]) + sum(part["amount"] for part in again["adjustments"]) == again["score"]
+    assert (
+        sum(part["contribution"] for part in again["components"]) + sum(part["amount"] for part in again["adjustments"]) == again["score"]
+    )
 
 
 def test_every_input_is_shown_or_makes_a_cap():
@@ -173,7 +175,10 @@ def test_reasons_are_plain_english():
         for component in explain(replace(PERFECT, referrals=1, csat_answers_180d=0, nps_answers_180d=0)).components
     }
 
-    assert told["engagement"] == ("10 clicks in 40 delivered e-mails; 6 portal sign-ins; 3 of 3 questions answered.", "Nothing to do: keep it up.")
+    assert told["engagement"] == (
+        "10 clicks in 40 delivered e-mails; 6 portal sign-ins; 3 of 3 questions answered.",
+        "Nothing to do: keep it up.",
+    )
     assert told["satisfaction"] == (
         "Nothing to go by yet, so the other components count for more.",
         "Ask for an NPS answer, or a rating with the next resolved ticket.",
@@ -189,14 +194,16 @@ def test_the_weakest_signal_sets_the_next_action():
 
 
 @pytest.mark.parametrize(
-    ("score", "band"), [(100, "low"), (70, "low"), (69, "medium"), (50, "medium"), (49, "high"), (30, "high"), (29, "critical"), (0, "critical")]
+    ("score", "band"),
+    [(100, "low"), (70, "low"), (69, "medium"), (50, "medium"), (49, "high"), (30, "high"), (29, "critical"), (0, "critical")],
 )
 def test_risk_bands(score, band):
     assert risk(score) == band
 
 
 @pytest.mark.parametrize(
-    ("now", "then", "expected"), [(50, None, "stable"), (54, 50, "stable"), (55, 50, "improving"), (46, 50, "stable"), (45, 50, "declining")]
+    ("now", "then", "expected"),
+    [(50, None, "stable"), (54, 50, "stable"), (55, 50, "improving"), (46, 50, "stable"), (45, 50, "declining")],
 )
 def test_five_points_make_a_trend(now, then, expected):
     assert trend(now, then) == expected
@@ -209,7 +216,9 @@ COLUMNS = {"int": "bigint", "int | None": "bigint", "bool": "boolean"}
 def connection(database_url):
     """Open a connection of its own: the formula needs a server, but no table."""
     url = urlsplit(database_url)
-    connection = pg8000.native.Connection(url.username, host=url.hostname, port=url.port, password=url.password, database=url.path.lstrip("/"))
+    connection = pg8000.native.Connection(
+        url.username, host=url.hostname, port=url.port, password=url.password, database=url.path.lstrip("/")
+    )
     yield connection
     connection.close()
 

@@ -49,7 +49,10 @@ def crowd(admin_engine, database_url):
     with admin_engine.connect() as connection:
         for rows, one in zip((ROWS // 2, ROWS), made, strict=True):
             for statement in SEED.split(";\n")[:-1]:
-                connection.execute(text(statement), {key: value for key, value in {"t": one.id, "s": one.slug, "rows": rows}.items() if f":{key}" in statement})
+                connection.execute(
+                    text(statement),
+                    {key: value for key, value in {"t": one.id, "s": one.slug, "rows": rows}.items() if f":{key}" in statement},
+                )
         for table in (*NEVER_SCANNED, "reps"):
             connection.execute(text(f"analyze {table}"))
     return made[1]

@@ -62,11 +62,18 @@ def test_a_location_is_kept_normalised_and_becomes_primary(invoke, add, now, org
 
     location = Location.model_validate_json(json.dumps(made))
     assert (location.state, location.phone, location.phone_e164) == ("FL", "(305) 555-0123", "+13055550123")
-    assert (location.website_url, location.is_primary, location.slug, location.currency) == ("https://bistro.example", True, "downtown", "USD")
+    assert (location.website_url, location.is_primary, location.slug, location.currency) == (
+        "https://bistro.example",
+        True,
+        "downtown",
+        "USD",
+    )
     assert (location.data_completeness, location.missing_fields) == (95, ["service_style"])
     assert invoke("lifecycle/location", path={"location_id": made["id"]}).json == made
     after = now()
-    assert after["primary_location"] == {name: made[name] for name in ("id", "name", "city", "state", "phone", "email", "website_url", "pos_system")}
+    assert after["primary_location"] == {
+        name: made[name] for name in ("id", "name", "city", "state", "phone", "email", "website_url", "pos_system")
+    }
     assert after["data_completeness"] == organization["data_completeness"] + 50
 
 
@@ -124,7 +131,12 @@ def test_a_contact_is_kept_normalised_and_linked_to_a_person_without_a_readable_
     made = add("contact", **PERSON)
 
     contact = Contact.model_validate_json(json.dumps(made))
-    assert (contact.email, contact.phone_e164, contact.slug, contact.is_primary) == ("Zoe@Bistro.example", "+12125550188", "zoe-obrien", True)
+    assert (contact.email, contact.phone_e164, contact.slug, contact.is_primary) == (
+        "Zoe@Bistro.example",
+        "+12125550188",
+        "zoe-obrien",
+        True,
+    )
     assert invoke("lifecycle/contact", path={"contact_id": made["id"]}).json == made
     with admin_engine.connect() as connection:
         statement = "select k.kind, k.blind_index from identity.contact_person p join identity.person_key k using (person_id) where p.tenant_id = :t"
@@ -262,7 +274,9 @@ def test_two_first_contacts_at_once_make_one_primary(tenant, organization):
     first, second = (db.begin(db.Credential(tokens.digest(tenant.admin), access.EDITORS)) for _ in range(2))
     one = json.loads(contacts.create(first, organization["id"], ContactCreate(first_name="One")))
     made = []
-    waiting = threading.Thread(target=lambda: made.append(json.loads(contacts.create(second, organization["id"], ContactCreate(first_name="Two")))))
+    waiting = threading.Thread(
+        target=lambda: made.append(json.loads(contacts.create(second, organization["id"], ContactCreate(first_name="Two"))))
+    )
     waiting.start()
     waiting.join(0.3)
     assert waiting.is_alive()
@@ -301,7 +315,9 @@ def test_an_email_taken_between_the_look_and_the_write_is_a_conflict_too(invoke,
 def test_a_private_client_has_no_organization_to_keep_in_line(invoke, send, admin_engine, tenant):
     private = {"id": str(uuid7()), "version": 1}
     with admin_engine.connect() as connection:
-        statement = "insert into contacts (tenant_id, id, first_name, slug, name_norm, search_text) values (:t, :i, 'Pat', 'pat', 'pat', 'pat')"
+        statement = (
+            "insert into contacts (tenant_id, id, first_name, slug, name_norm, search_text) values (:t, :i, 'Pat', 'pat', 'pat', 'pat')"
+        )
         connection.execute(text(statement), {"t": tenant.id, "i": private["id"]})
 
     changed = send("contact", private, {"email": "pat@home.example", "last_name": "Lee"})

@@ -23,11 +23,15 @@ def flights(counting_proxy, invoke):
 def test_every_request_keeps_to_its_budget(flights, invoke):
     rep = invoke("lifecycle/reps", method="POST", body={"name": "Ada"}).json
     counted = {}
-    counted["create"], organization = flights("organizations", method="POST", body={"legal_name": "A", "tags": ["x"], "assigned_rep_id": rep["id"]})
+    counted["create"], organization = flights(
+        "organizations", method="POST", body={"legal_name": "A", "tags": ["x"], "assigned_rep_id": rep["id"]}
+    )
     path = {"organization_id": organization.json["id"]}
     body = {"name": "Main", "phone": "305 555 0123", "website_url": "a.example"}
     counted["add location"], location = flights("organization_locations", method="POST", path=path, body=body)
-    counted["add contact"], contact = flights("organization_contacts", method="POST", path=path, body={"first_name": "Ann", "phone": "305 555 0199"})
+    counted["add contact"], contact = flights(
+        "organization_contacts", method="POST", path=path, body={"first_name": "Ann", "phone": "305 555 0199"}
+    )
 
     def change(kind, row, body):
         return flights(kind, method="PATCH", path={f"{kind}_id": row["id"]}, body=body, headers={"If-Match": f'"{row["version"]}"'})

@@ -27,7 +27,9 @@ def create(invoke):
 
 def patch(invoke, organization, body, *, version=None, **how):
     etag = f'"{version or organization["version"]}"'
-    return invoke("lifecycle/organization", method="PATCH", path={"organization_id": organization["id"]}, body=body, headers={"If-Match": etag}, **how)
+    return invoke(
+        "lifecycle/organization", method="PATCH", path={"organization_id": organization["id"]}, body=body, headers={"If-Match": etag}, **how
+    )
 
 
 def read(invoke, organization_id, **how):
@@ -169,7 +171,9 @@ def test_taking_anothers_external_id_is_a_conflict(create, invoke):
 
 
 def test_the_same_key_answers_the_same_and_creates_once(invoke):
-    first, second = (invoke("lifecycle/organizations", method="POST", body={"legal_name": "Once"}, headers={"Idempotency-Key": "k"}) for _ in range(2))
+    first, second = (
+        invoke("lifecycle/organizations", method="POST", body={"legal_name": "Once"}, headers={"Idempotency-Key": "k"}) for _ in range(2)
+    )
 
     assert (first.status, second.status, first.body) == (201, 201, second.body)
     assert names(invoke("lifecycle/organizations")) == ["Once"]
@@ -194,7 +198,11 @@ def test_deleting_hides_it_with_all_that_belongs_to_it_and_restoring_brings_that
     assert remove(invoke, one).status == 404
 
     restored = invoke("lifecycle/organization_restore", method="POST", path=path)
-    assert (restored.status, restored.json["primary_contact"]["id"], restored.json["primary_location"]["id"]) == (200, contact["id"], location["id"])
+    assert (restored.status, restored.json["primary_contact"]["id"], restored.json["primary_location"]["id"]) == (
+        200,
+        contact["id"],
+        location["id"],
+    )
     assert [found["id"] for found in invoke("lifecycle/admin_contacts").json["data"]] == [contact["id"]]
 
 
@@ -240,7 +248,16 @@ def test_every_filter_finds_its_own(create, invoke):
         {"q": "305-555"}, {"q": "hi@alpha"}, {"q": "zoe o'b"}, {"q": "2125550188"}, {"q": "people.example"},
     ):  # fmt: skip
         assert names(invoke("lifecycle/organizations", query=query)) == ["Alpha"], query
-    for query in ({"tag": "none"}, {"rep": "nobody"}, {"rep": str(uuid7())}, {"state": "TX"}, {"q": "100%"}, {"q": "a_p"}, {"q": "zz"}, {"lifecycle_stage": "client"}):
+    for query in (
+        {"tag": "none"},
+        {"rep": "nobody"},
+        {"rep": str(uuid7())},
+        {"state": "TX"},
+        {"q": "100%"},
+        {"q": "a_p"},
+        {"q": "zz"},
+        {"lifecycle_stage": "client"},
+    ):
         assert names(invoke("lifecycle/organizations", query=query)) == [], query
     assert names(invoke("lifecycle/organizations", query={"created_before": "2020-01-01T00:00:00Z"})) == []
     assert len(names(invoke("lifecycle/organizations", query={"updated_since": "2020-01-01T00:00:00Z"}))) == 2
@@ -248,7 +265,15 @@ def test_every_filter_finds_its_own(create, invoke):
 
 @pytest.mark.parametrize(
     "query",
-    [{"lifecycle_stage": "boss"}, {"unknown": "1"}, {"sort": "notes"}, {"limit": "0"}, {"cursor": "nonsense"}, {"updated_since": "yesterday"}, {"q": ""}],
+    [
+        {"lifecycle_stage": "boss"},
+        {"unknown": "1"},
+        {"sort": "notes"},
+        {"limit": "0"},
+        {"cursor": "nonsense"},
+        {"updated_since": "yesterday"},
+        {"q": ""},
+    ],
 )
 def test_a_query_that_says_nothing_is_malformed(invoke, query):
     assert invoke("lifecycle/organizations", query=query).status == 400
@@ -279,5 +304,3 @@ def test_only_an_active_rep_of_the_tenant_is_assigned(create, invoke, other_tena
     assert patch(invoke, create("Two"), {"assigned_rep_id": rep["id"]}).status == 422
     assert patch(invoke, assigned.json, {"assigned_rep_id": rep["id"], "notes": "stays"}).status == 200
     assert patch(invoke, assigned.json, {"assigned_rep_id": None}, version=3).json["assigned_rep"] is None
-
-

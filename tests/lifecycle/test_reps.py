@@ -51,13 +51,17 @@ def test_the_user_of_a_rep_is_a_member(invoke, rep, tenant, other_tenant):
     for stranger in (other_tenant.user_id, uuid7()):
         refused = invoke("lifecycle/reps", method="POST", body={"name": "Stranger", "user_id": str(stranger)})
         assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/user_id")
-        change = invoke("lifecycle/rep", method="PATCH", path={"rep_id": rep["id"]}, body={"user_id": str(stranger)}, headers={"If-Match": '"1"'})
+        change = invoke(
+            "lifecycle/rep", method="PATCH", path={"rep_id": rep["id"]}, body={"user_id": str(stranger)}, headers={"If-Match": '"1"'}
+        )
         assert change.status == 422
 
 
 def test_a_reps_clients_come_with_their_accounts(invoke, rep, tenant, other_tenant, admin_engine):
     first, second, _ = (
-        invoke("lifecycle/organizations", method="POST", body={"legal_name": name} | ({"assigned_rep_id": rep["id"]} if name != "C" else {})).json
+        invoke(
+            "lifecycle/organizations", method="POST", body={"legal_name": name} | ({"assigned_rep_id": rep["id"]} if name != "C" else {})
+        ).json
         for name in "ABC"
     )
     account = uuid7()
@@ -68,7 +72,10 @@ def test_a_reps_clients_come_with_their_accounts(invoke, rep, tenant, other_tena
     answer = invoke("lifecycle/rep_clients", path={"slug": rep["slug"]}, query={"sort": "name"})
 
     Page[RepClient].model_validate_json(answer.body)
-    assert [(one["id"], (one["client_account"] or {}).get("mrr_cents")) for one in answer.json["data"]] == [(first["id"], 4900), (second["id"], None)]
+    assert [(one["id"], (one["client_account"] or {}).get("mrr_cents")) for one in answer.json["data"]] == [
+        (first["id"], 4900),
+        (second["id"], None),
+    ]
     assert invoke("lifecycle/rep_clients", path={"slug": "nobody"}).status == 404
     assert invoke("lifecycle/rep_clients", path={"slug": rep["slug"]}, token=other_tenant.admin).status == 404
     assert invoke("lifecycle/rep_clients", path={"slug": rep["slug"]}, query={"lifecycle_stage": "client"}).json["data"] == []
@@ -84,5 +91,7 @@ def test_the_client_account_follows_its_organization_to_another_rep(invoke, rep,
     assert invoke("lifecycle/organization", method="PATCH", path=path, body=body, headers={"If-Match": '"1"'}).status == 200
 
     with admin_engine.connect() as connection:
-        found = connection.execute(text("select assigned_rep_id, version from client_accounts where tenant_id = :t"), {"t": tenant.id}).one()
+        found = connection.execute(
+            text("select assigned_rep_id, version from client_accounts where tenant_id = :t"), {"t": tenant.id}
+        ).one()
     assert (str(found.assigned_rep_id), found.version) == (rep["id"], 2)

@@ -32,7 +32,9 @@ def stage_of(engine, one) -> str:
 
 
 def add(invoke, one, activity_type, **more):
-    return invoke("lifecycle/organization_activity", path={"organization_id": one}, body={"activity_type": activity_type, "title": "x", **more})
+    return invoke(
+        "lifecycle/organization_activity", path={"organization_id": one}, body={"activity_type": activity_type, "title": "x", **more}
+    )
 
 
 def test_moving_by_hand_writes_the_chain_and_the_timeline(invoke, tenant, admin_engine):
@@ -61,7 +63,10 @@ def test_a_refused_move_names_the_legal_ones(invoke, tenant, admin_engine):
 def test_a_step_back_needs_a_reason(invoke, tenant, admin_engine):
     one = organization(admin_engine, tenant, "sql")
 
-    assert invoke("lifecycle/organization_stage_change", path={"organization_id": one}, body={"stage": "lead"}).json["code"] == "move_reason_required"
+    assert (
+        invoke("lifecycle/organization_stage_change", path={"organization_id": one}, body={"stage": "lead"}).json["code"]
+        == "move_reason_required"
+    )
 
 
 @pytest.mark.parametrize("function", ["organization_stage_change", "organization_convert_to_client"])
@@ -176,7 +181,10 @@ def test_the_timeline_pages_in_order_without_gaps(invoke, tenant, admin_engine, 
             break
 
     assert seen == [f"note {n}" for n in reversed(range(23))]
-    assert invoke("lifecycle/organization_activity", path={"organization_id": one}, query={"since": "2026-01-01T20:00:00Z"}).json["has_more"] is False
+    assert (
+        invoke("lifecycle/organization_activity", path={"organization_id": one}, query={"since": "2026-01-01T20:00:00Z"}).json["has_more"]
+        is False
+    )
 
 
 def test_a_cursor_of_another_list_or_tenant_is_refused(invoke, tenant, other_tenant, admin_engine):
@@ -186,7 +194,9 @@ def test_a_cursor_of_another_list_or_tenant_is_refused(invoke, tenant, other_ten
     cursor = invoke("lifecycle/organization_activity", path={"organization_id": one}, query={"limit": 1}).json["next_cursor"]
 
     for query, token in (({"activity_type": "note_added"}, tenant.admin), ({}, other_tenant.admin)):
-        answer = invoke("lifecycle/organization_activity", path={"organization_id": one}, query={"limit": 1, "cursor": cursor, **query}, token=token)
+        answer = invoke(
+            "lifecycle/organization_activity", path={"organization_id": one}, query={"limit": 1, "cursor": cursor, **query}, token=token
+        )
         assert (answer.status, answer.json["errors"][0]["code"]) == (400, "invalid_cursor")
     forged = ("A" if cursor[0] != "A" else "B") + cursor[1:]
     assert invoke("lifecycle/organization_activity", path={"organization_id": one}, query={"cursor": forged}).status == 400
@@ -194,7 +204,11 @@ def test_a_cursor_of_another_list_or_tenant_is_refused(invoke, tenant, other_ten
 
 def test_a_repeated_request_gets_the_same_bytes(invoke, tenant, admin_engine):
     one = organization(admin_engine, tenant)
-    call = {"path": {"organization_id": one}, "body": {"activity_type": "note_added", "title": "once"}, "headers": {"Idempotency-Key": "k-1"}}
+    call = {
+        "path": {"organization_id": one},
+        "body": {"activity_type": "note_added", "title": "once"},
+        "headers": {"Idempotency-Key": "k-1"},
+    }
 
     first, again = (invoke("lifecycle/organization_activity", **call) for _ in range(2))
     other = invoke("lifecycle/organization_activity", **{**call, "body": {"activity_type": "note_added", "title": "twice"}})

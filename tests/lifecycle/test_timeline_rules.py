@@ -28,13 +28,25 @@ def test_a_machine_neither_clicks_nor_opens():
 
 
 def test_a_click_makes_an_mql_and_a_reply_an_sql():
-    reached = {kind: progress(Stage.PROSPECT, Facts(**{stage_fact(kind): True})) for kind in (ActivityType.EMAIL_CLICKED, ActivityType.EMAIL_REPLIED)}
+    reached = {
+        kind: progress(Stage.PROSPECT, Facts(**{stage_fact(kind): True}))
+        for kind in (ActivityType.EMAIL_CLICKED, ActivityType.EMAIL_REPLIED)
+    }
 
-    assert {kind: move.to_stage for kind, move in reached.items()} == {ActivityType.EMAIL_CLICKED: Stage.MQL, ActivityType.EMAIL_REPLIED: Stage.SQL}
+    assert {kind: move.to_stage for kind, move in reached.items()} == {
+        ActivityType.EMAIL_CLICKED: Stage.MQL,
+        ActivityType.EMAIL_REPLIED: Stage.SQL,
+    }
 
 
 def test_the_portal_hides_notes_stages_and_what_was_observed():
-    hidden = {ActivityType.NOTE_ADDED, ActivityType.STAGE_CHANGED, ActivityType.EMAIL_OPENED, ActivityType.QUOTE_VIEWED, ActivityType.DEAL_LOST}
+    hidden = {
+        ActivityType.NOTE_ADDED,
+        ActivityType.STAGE_CHANGED,
+        ActivityType.EMAIL_OPENED,
+        ActivityType.QUOTE_VIEWED,
+        ActivityType.DEAL_LOST,
+    }
 
     assert not hidden & PORTAL_VISIBLE
 
