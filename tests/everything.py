@@ -57,12 +57,21 @@ def one_of_everything(engine: Engine, tenant) -> Everything:
     """Insert a row into every tenant table."""
     session, portal, link = tokens.new("ses"), tokens.new("ptl"), tokens.new("ses")
     found = {table: uuid7() for table in ROWS} | {"user": tenant.user_id, "second": uuid7()}
-    given = {**found, "session_hash": tokens.digest(session), "portal_hash": tokens.digest(portal), "link_hash": tokens.digest(link), "tenant": tenant.id}
+    given = {
+        **found,
+        "session_hash": tokens.digest(session),
+        "portal_hash": tokens.digest(portal),
+        "link_hash": tokens.digest(link),
+        "tenant": tenant.id,
+    }
     with engine.connect() as connection:
         for table, row in ROWS.items():
             if table == "referrals":
                 connection.execute(
-                    text("insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:tenant, :second, 'x', 's', '', '')"), given
+                    text(
+                        "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:tenant, :second, 'x', 's', '', '')"
+                    ),
+                    given,
                 )
             columns = {"tenant_id": ":tenant", **({} if table in WITHOUT_ID else {"id": f":{table}"}), **row}
             connection.execute(text(f"insert into {table} ({', '.join(columns)}) values ({', '.join(columns.values())})"), given)
