@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from clientway import normalise
@@ -12,8 +13,8 @@ SYNONYMS: Final[Mapping[str, str]] = {
     title: target
     for target, titles in {
         "organization.source_id": "business id|id|company id|record id|external id|lead id|facility id|source id|account id|hs object id",
-        "organization.legal_name": "name|business name|company|company name|legal name|organization|organization name|account name|restaurant name"
-        "|facility name|business",
+        "organization.legal_name": "name|business name|company|company name|legal name|organization|organization name|account name"
+        "|restaurant name|facility name|business",
         "organization.dba_name": "dba|dba name|doing business as|trade name|display name",
         "organization.industry": "industry|sector|category",
         "organization.entity_type": "entity type",
@@ -75,18 +76,33 @@ def guess(columns: Sequence[str], sample: Sequence[Sequence[str]]) -> dict[str, 
 
 def check(columns: Sequence[str], mapping: Mapping[str, str | None]) -> None:
     """Raise Unprocessable (422) for a column or a target that there is not, or a target given twice."""
-    errors = []
-    targets = [target for target in mapping.values() if target is not None]
-    for column, target in mapping.items():
-        pointer = "#/mapping/" + column.replace("~", "~0").replace("/", "~1")
-        if column not in columns:
-            errors.append(FieldError(pointer, "unknown_column", f"the columns are {', '.join(columns)}"))
-        elif target is not None and target not in TARGETS:
-            errors.append(FieldError(pointer, "unknown_target", f"the targets are {', '.join(sorted(TARGETS))}"))
-        elif target is not None and target not in _REPEATABLE and targets.count(target) > 1:
-            errors.append(FieldError(pointer, "target_twice", f"{target} is mapped more than once"))
-    if errors:
+    given = ", ".join(columns)
+    unknown = [FieldError(_pointer(column), "unknown_column", f"the columns are {given}") for column in mapping if column not in columns]
+    if errors := unknown + _target_errors(mapping):
         raise Unprocessable("The mapping does not fit the table.", errors=errors)
+
+
+def check_targets(mapping: Mapping[str, str | None]) -> None:
+    """Raise Unprocessable (422) for a target that there is not, or one given twice; the table is not known yet."""
+    if errors := _target_errors(mapping):
+        raise Unprocessable("The mapping's targets cannot be used.", errors=errors)
+
+
+def _target_errors(mapping: Mapping[str, str | None]) -> list[FieldError]:
+    targets = list(mapping.values())
+    errors = []
+    for column, target in mapping.items():
+        if target is not None and target not in TARGETS:
+            near = get_close_matches(target, sorted(TARGETS), 1)
+            hint = f"no target; perhaps {near[0]}, of" if near else "no target; there are"
+            errors.append(FieldError(_pointer(column), "unknown_target", f"{target} is {hint} {', '.join(sorted(TARGETS))}"))
+        elif target is not None and target not in _REPEATABLE and targets.count(target) > 1:
+            errors.append(FieldError(_pointer(column), "target_twice", f"{target} is mapped more than once"))
+    return errors
+
+
+def _pointer(column: str) -> str:
+    return "#/mapping/" + column.replace("~", "~0").replace("/", "~1")
 
 
 def _words(title: str) -> str:

@@ -100,6 +100,15 @@ class PreviewRow(Schema):
     cells: list[str]
 
 
+class PreviewReason(Schema):
+    """A kind of reason; a row may have several."""
+
+    outcome: RowOutcome
+    reason: str
+    count: int
+    first_row: int = Field(description="The first row that it was given for.")
+
+
 class ImportPreview(Schema):
     """What a commit would do, and the first rows."""
 
@@ -110,6 +119,7 @@ class ImportPreview(Schema):
     skipped: int
     failed: int
     reasons: dict[str, int] = Field(description="How often each kind of reason was given.")
+    why: list[PreviewReason] = Field([], description="The same by outcome, the most frequent first.")
     rows: list[PreviewRow]
 
 

@@ -47,6 +47,8 @@ def start(tx: Tx, given: ImportCreate) -> ImportStarted:
         wanted = queries.mapping(tx, given.mapping_id)
         if wanted is None:
             raise Unprocessable("There is no such mapping.", errors=[FieldError("#/mapping_id", "unknown", "no saved mapping of yours")])
+    elif given.mapping is not None:
+        mappings.check_targets(given.mapping)
     row = {
         "id": import_id, "source": given.source, "filename": given.filename, "mapping": wanted, "created_by": tx.actor.id,
         "status": "awaiting_upload" if given.rows is None else "previewing",
@@ -132,10 +134,7 @@ def errors_csv(tx: Tx, import_id: UUID) -> str:
 
 def save_mapping(tx: Tx, given: MappingSave) -> Any:
     """Keep a mapping for the next list of this kind; one of the same name is replaced."""
-    unknown = [target for target in given.mapping.values() if target is not None and target not in mappings.TARGETS]
-    if unknown:
-        errors = [FieldError("#/mapping", "unknown_target", f"{target} is none of {', '.join(sorted(mappings.TARGETS))}") for target in unknown]
-        raise Unprocessable("The mapping names unknown targets.", errors=errors)
+    mappings.check_targets(given.mapping)
     mapping_id = uuid7()
     effects.audit(tx, "import_mapping.saved", "import_mapping", mapping_id, {"name": given.name})
     return queries.save_mapping(tx, mapping_id, given.name, given.mapping)

@@ -55,6 +55,10 @@ def defused(cell: str) -> str:
 
 
 def _s3() -> Any:
-    import boto3  # noqa: PLC0415  (0.3 s; only imports of files need it)
+    # 0.3 s; only imports of files need it.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.client("s3")
+    # Signature Version 4 and the region's own host. By default a URL may be signed the old way, or lead to the global host,
+    # which sends uploads to a young bucket on by a redirect that no signature survives.
+    return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))

@@ -16,10 +16,12 @@ from clientway.identity.tables import tenants
 from clientway.integrations.imports import engine, mapping, queries, storage
 from clientway.integrations.imports.engine import CHUNK, Run
 from clientway.integrations.imports.reading import EmptyTable, Row, Table, open_table
+from clientway.integrations.imports.reasons import Tally
 from clientway.integrations.imports.service import TOPIC
 from clientway.lifecycle.bulk import service as records
 
 _SHOWN = 50
+_TOLD = ("row_number", "outcome", "reason")
 _TRIES = 3
 _COUNTS = ("created", "updated", "skipped", "failed")
 
@@ -32,7 +34,7 @@ def work(tenant_id: UUID, import_id: UUID, action: str, *, time_is_up: Callable[
         with db.job_transaction(tenant_id) as tx:
             row = queries.lock(tx, import_id)
             if row is not None and row["status"] in ("previewing", "queued", "running"):
-                queries.update(tx, import_id, status="failed", error=str(problem), finished_at=tx.now)
+                queries.update(tx, import_id, status="failed", error=_in_words(problem), finished_at=tx.now)
 
 
 def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> None:
@@ -51,7 +53,7 @@ def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) 
         wanted = {c: None if t in chosen and c not in (row["mapping"] or {}) else t for c, t in wanted.items()}
         mapping.check(table.columns, wanted)
         counts: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
+        tally = Tally()
         shown: list[dict[str, Any]] = []
         tx = db.begin(db.Job(tenant_id))
         try:
@@ -59,14 +61,18 @@ def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) 
             for rows in _chunks(table.rows()):
                 for one, kept in zip(rows, engine.run_chunk(tx, run, rows), strict=True):
                     counts[kept["outcome"]] += 1
-                    reasons[_kind(kept["reason"])] += 1
+                    tally.add(kept["outcome"], kept["reason"], one.number)
                     if len(shown) < _SHOWN:
-                        shown.append({"row_number": one.number, "outcome": kept["outcome"], "reason": kept["reason"], "cells": [c.replace("\x00", "") for c in one.cells]})
+                        shown.append({**{name: kept[name] for name in _TOLD}, "cells": one.storable_cells})
         finally:
             db.rollback(tx)
     total = sum(counts.values())
-    found = {"total": total, **{name: counts[name] for name in _COUNTS}, "reasons": dict(reasons.most_common(50)), "rows": shown}
-    columns = [{"name": column, "target": wanted[column], "confidence": guess.confidence, "reason": guess.reason} for column, guess in guesses.items()]
+    why = tally.found()
+    reasons: Counter[str] = Counter()
+    for kind in why:
+        reasons[kind["reason"]] += kind["count"]
+    found = {"total": total, **{name: counts[name] for name in _COUNTS}, "reasons": reasons, "why": why, "rows": shown}
+    columns = [_column(column, guess, wanted[column]) for column, guess in guesses.items()]
     with db.job_transaction(tenant_id) as tx:
         now = queries.lock(tx, import_id)
         if now["status"] == "previewing":
@@ -184,8 +190,17 @@ def _lost_zeros(table: Table, columns: dict[int, str]) -> bool:
     return len(short) > 0.02 * len(cells)
 
 
-def _kind(reason: str) -> str:
-    return reason.partition(";")[0].partition(" “")[0].rstrip("0123456789 ")[:80]
+def _column(name: str, guess: mapping.Guess, target: str | None) -> dict[str, Any]:
+    """A column as the import shows it: with the guess's reason only if the guess was followed."""
+    if target == guess.target:
+        return {"name": name, "target": target, "confidence": guess.confidence, "reason": guess.reason}
+    return {"name": name, "target": target, "confidence": 1.0, "reason": "chosen" if target else "left out"}
+
+
+def _in_words(problem: Exception) -> str:
+    """What is wrong, with each faulty place: the import's owner gets no other document."""
+    errors = problem.errors if isinstance(problem, Problem) else ()
+    return "; ".join([str(problem).rstrip("."), *(f"{error.pointer.removeprefix('#/')}: {error.message}" for error in errors)])
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
