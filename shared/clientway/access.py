@@ -19,6 +19,8 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "tickets:write": EDITORS,
     "surveys:read": VIEWERS,
     "surveys:write": EDITORS,
+    "referrals:read": VIEWERS,
+    "referrals:write": EDITORS,
     "reps:read": VIEWERS,
     "reps:write": ADMINS,
     "accounts:read": VIEWERS,

@@ -6,9 +6,9 @@ exactly the bytes that were sent.
 """
 
 import base64
-import binascii
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +22,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIResponseValidationMiddleware
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+    OpenAPIResponseValidationMiddleware,
+)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -80,6 +83,16 @@ class Replay(Exception):  # noqa: N818  (not an error: it carries the stored ans
         self.answer = Response(status, headers=cast("Any", {**headers, "Idempotent-Replayed": "true"}), body=body)
 
 
+class _Requests(OpenAPIRequestValidationMiddleware):
+    """Powertools' validation, for JSON alone: it would fill the same models from forms, which any web page can send."""
+
+    def _get_body(self, app: Any) -> Any:
+        kind = app.current_event.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in {"", "application/json"}:
+            raise UnsupportedMediaType("Send the body as application/json.")
+        return self._parse_json_data(app)
+
+
 class _Answers(OpenAPIResponseValidationMiddleware):
     """In place of Powertools' response validation: an answer is a model, valid by construction, or JSON the database built."""
 
@@ -99,6 +112,7 @@ class _Answers(OpenAPIResponseValidationMiddleware):
 class Api(APIGatewayHttpResolver):
     """The resolver of one path's handlers."""
 
+    module = ""
     rate: Mapping[str, str] = MappingProxyType({})
 
     tx: Tx | None = None
@@ -124,6 +138,7 @@ class Api(APIGatewayHttpResolver):
         logger.info(
             "request",
             extra={
+                "handler": self.module,
                 "method": event["requestContext"]["http"]["method"],
                 "route": event.get("routeKey"),
                 "status": answer["statusCode"],
@@ -141,7 +156,7 @@ class Api(APIGatewayHttpResolver):
             _check_body(event)
             answer = super().resolve(event, context)
         except Exception as failure:  # noqa: BLE001  (the last line of defence: a defect answers 500 and leaks nothing)
-            answer = self._refusal(failure, event)
+            answer = self._refusal(failure)
         if self.tx is None:
             return answer
         tx, self.tx = self.tx, None
@@ -157,7 +172,7 @@ class Api(APIGatewayHttpResolver):
             db.commit(tx)
         except Exception as failure:  # noqa: BLE001
             db.rollback(tx)
-            return self._refusal(failure, event)
+            return self._refusal(failure)
         return answer
 
     def _for_replays(self, answer: dict[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +182,7 @@ class Api(APIGatewayHttpResolver):
         kept = {name: value for name, value in answer["headers"].items() if name in ("Content-Type", "ETag", "Location")}
         return {"status": answer["statusCode"], "headers": kept, "body": answer["body"]}
 
-    def _refusal(self, failure: Exception, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _refusal(self, failure: Exception) -> dict[str, Any]:
         response = self.refuse(failure)
         return {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body, "isBase64Encoded": False}
 
@@ -176,7 +191,7 @@ class Api(APIGatewayHttpResolver):
         self.failure = failure
         problem = failure if isinstance(failure, Problem) else _as_problem(failure)
         if problem is None:
-            logger.exception("unexpected failure", exc_info=failure)
+            logger.error("unexpected failure", exc_info=failure)
             problem = Problem("Something went wrong on our side; it has been logged under this request id.")
         body = json.dumps(problem.as_document(_request_id(self.event)), default=str)
         return Response(int(problem.status), content_type="application/problem+json", headers=dict(problem.headers), body=body)
@@ -191,9 +206,11 @@ _EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
 
 
 def api(name: str) -> Api:
-    """The resolver of a handler module: `app = api(__name__)`, then `handler = app.lambda_handler`."""
+    """Make the resolver of the handler module of this name, which ends in `handler = app.lambda_handler`."""
     app = Api(enable_validation=True, json_body_deserializer=_strict_json)
+    app._request_validation_middleware = _Requests()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app._response_validation_middleware = _Answers()  # noqa: SLF001
+    app.module = name
     app.exception_handler(Exception)(app.refuse)
     app.exception_handler(Replay)(lambda replay: replay.answer)
     app.not_found(lambda _error: app.refuse(NotFound("There is nothing at this path.")))
@@ -243,6 +260,13 @@ def if_match(app: Api) -> int:
     return int(value)
 
 
+def require_idempotency_key(app: Api) -> None:
+    """Insist on an Idempotency-Key, where money moves or a message goes out. Raises Malformed (400)."""
+    if app.current_event.headers.get("idempotency-key") is None:
+        pointer = FieldError("#/header/idempotency-key", "missing", "makes a retry safe")
+        raise Malformed("Send an Idempotency-Key: a repeated request must not count twice.", errors=[pointer])
+
+
 def _remember(app: Api, tx: Tx) -> None:
     """Reserve the request's Idempotency-Key, or raise Replay with the answer that it already has."""
     http = app.event["requestContext"]["http"]
@@ -250,7 +274,8 @@ def _remember(app: Api, tx: Tx) -> None:
     if http["method"] != "POST" or key is None:
         return
     if not 1 <= len(key) <= 255:  # noqa: PLR2004
-        raise Malformed("Idempotency-Key is 1 to 255 characters.", errors=[FieldError("#/header/idempotency-key", "invalid", "1 to 255 characters")])
+        pointer = FieldError("#/header/idempotency-key", "invalid", "1 to 255 characters")
+        raise Malformed("Idempotency-Key is 1 to 255 characters.", errors=[pointer])
     route, fingerprint = http["path"], _fingerprint(app)
     given = {"method": "POST", "route": route, "key": key, "fingerprint": fingerprint}
     try:
@@ -262,7 +287,8 @@ def _remember(app: Api, tx: Tx) -> None:
         return
     stored = tx.execute(_RECALL, {"method": "POST", "route": route, "key": key}).one()
     if stored.fingerprint != fingerprint:
-        raise KeyReused("This Idempotency-Key was used with another body.", errors=[FieldError("#/header/idempotency-key", "reused", "use a new key for a new request")])
+        pointer = FieldError("#/header/idempotency-key", "reused", "use a new key for a new request")
+        raise KeyReused("This Idempotency-Key was used with another body.", errors=[pointer])
     raise Replay(stored.status, stored.headers, stored.body)
 
 
@@ -280,7 +306,11 @@ select fingerprint, status, headers, body from idempotency_keys
 
 def _fingerprint(app: Api) -> str:
     body = app.current_event.decoded_body
-    canonical = json.dumps(_strict_json(body), sort_keys=True, separators=(",", ":")) if body else ""
+    try:
+        canonical = json.dumps(_strict_json(body), sort_keys=True, separators=(",", ":")) if body else ""
+    except json.JSONDecodeError as error:
+        # Only where the route takes no body: elsewhere it was read, and refused, before.
+        raise Malformed("The body is not JSON.", errors=[FieldError("#", "json_invalid", error.msg)]) from None
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -305,7 +335,8 @@ def _refuse_unknown_query(app: Api) -> None:
     known = {field.alias for field in route.dependant.query_params}
     unknown = sorted(set(app.current_event.query_string_parameters) - known)
     if unknown:
-        errors = [FieldError(f"#/query/{name}", "unknown_parameter", f"known are: {', '.join(sorted(known)) or 'none'}") for name in unknown]
+        hint = f"known are: {', '.join(sorted(known)) or 'none'}"
+        errors = [FieldError(f"#/query/{name}", "unknown_parameter", hint) for name in unknown]
         raise Malformed("The query has parameters that this endpoint does not know.", errors=errors)
 
 
@@ -316,9 +347,9 @@ def _check_body(event: Mapping[str, Any]) -> None:
         raise TooLarge(f"A body has at most {MAX_BODY} bytes.")
     if event.get("isBase64Encoded"):
         try:
-            raw = base64.b64decode(body)
+            raw = base64.b64decode(body, validate=True)
             raw.decode()
-        except (UnicodeDecodeError, binascii.Error):
+        except ValueError:
             raise Malformed("The body is not UTF-8.", errors=[FieldError("#", "not_utf8", "send JSON as UTF-8")]) from None
     else:
         raw = body.encode("utf-8", "surrogatepass")
@@ -327,7 +358,7 @@ def _check_body(event: Mapping[str, Any]) -> None:
 
 
 def _strict_json(body: str) -> Any:
-    """JSON by RFC 8259 without the extras Python admits: no NaN, no repeated members, no bottomless nesting."""
+    """JSON by RFC 8259 without the extras Python admits: no NaN, no repeated members, no bottomless nesting, no half characters."""
 
     def refuse(constant: str) -> None:
         raise json.JSONDecodeError(f"{constant} is not JSON", body, 0)
@@ -339,11 +370,21 @@ def _strict_json(body: str) -> Any:
         return found
 
     try:
-        return json.loads(body, parse_constant=refuse, object_pairs_hook=members)
+        found = json.loads(body, parse_constant=refuse, object_pairs_hook=members)
     except (RecursionError, ValueError) as error:
         if isinstance(error, json.JSONDecodeError):
             raise
         raise json.JSONDecodeError("nested too deeply or a number too long", body, 0) from None
+    if _SURROGATE.search(body):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise json.JSONDecodeError("an escaped surrogate without its other half", body, 0) from None
+    return found
+
+
+# Whole pairs are fine and common; a half is no character, and nothing behind here can store or send it.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _as_problem(failure: Exception) -> Problem | None:
@@ -351,9 +392,9 @@ def _as_problem(failure: Exception) -> Problem | None:
     if isinstance(failure, RequestValidationError):
         errors = [_field_error(error) for error in failure.errors()]
         malformed = any(error["loc"][0] != "body" or error["type"] == "json_invalid" for error in failure.errors())
-        return Malformed("The request is malformed.", errors=errors) if malformed else Unprocessable("The body breaks a rule.", errors=errors)
-    if isinstance(failure, RequestUnsupportedContentType):
-        return UnsupportedMediaType("Send the body as application/json.")
+        if malformed:
+            return Malformed("The request is malformed.", errors=errors)
+        return Unprocessable("The body breaks a rule.", errors=errors)
     if isinstance(failure, NotFoundError):
         return NotFound("There is nothing at this path.")
     return None
@@ -361,9 +402,10 @@ def _as_problem(failure: Exception) -> Problem | None:
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     place = [str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]]
+    if error["type"] == "json_invalid":
+        return FieldError("#", "json_invalid", f"{(error.get('ctx') or {}).get('error')} (at character {place[-1]})")
     pointer = "#/" + "/".join(place[1:] if place[0] == "body" else place) if len(place) > 1 else "#"
-    message = (error.get("ctx") or {}).get("error") if error["type"] == "json_invalid" else error["msg"]
-    return FieldError(pointer, error["type"], str(message))
+    return FieldError(pointer, error["type"], error["msg"])
 
 
 def _request_id(event: Mapping[str, Any]) -> str:

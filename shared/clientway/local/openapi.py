@@ -61,11 +61,12 @@ def build(template: Path) -> str:
     }
     modules = sorted({route.handler.rsplit(".", 1)[0] for route in read(template).routes})
     for name in modules:
-        app: Api = importlib.import_module(name).app
+        module = importlib.import_module(name)
+        app: Api = module.app
         part = json.loads(app.get_openapi_json_schema(title="Clientway", version="1"))
         for path, operations in part.get("paths", {}).items():
             for method, operation in operations.items():
-                _complete(operation, method)
+                _complete(operation, method, needs_key=hasattr(module, "require_idempotency_key"))
                 document["paths"].setdefault(path.replace("<", "{").replace(">", "}"), {})[method] = operation
         _add_schemas(document["components"]["schemas"], part.get("components", {}).get("schemas", {}), name)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
@@ -80,17 +81,19 @@ def _add_schemas(known: dict[str, Any], more: dict[str, Any], module: str) -> No
             raise ValueError(message)
 
 
-def _complete(operation: dict[str, Any], method: str) -> None:
+def _complete(operation: dict[str, Any], method: str, *, needs_key: bool) -> None:
     responses = operation["responses"]
     refusals = {**_REFUSALS, **(_WITH_MATCH if method in ("patch", "put", "delete") else {})}
     for status, meaning in refusals.items():
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[status] = {"description": meaning, "content": content}
-    header = {"in": "header", "required": False, "schema": {"type": "string"}}
+    header = {"in": "header", "schema": {"type": "string"}}
     if method == "post":
-        operation.setdefault("parameters", []).append({"name": "Idempotency-Key", "description": "Makes a retry safe for 72 h.", **header})
+        key = {"name": "Idempotency-Key", "description": "Makes a retry safe for 72 h.", "required": needs_key, **header}
+        operation.setdefault("parameters", []).append(key)
     if method in ("patch", "put", "delete"):
-        operation.setdefault("parameters", []).append({"name": "If-Match", "description": "The ETag that was read.", **header})
+        tag = {"name": "If-Match", "description": "The ETag that was read.", "required": True, **header}
+        operation.setdefault("parameters", []).append(tag)
 
 
 def main() -> None:

@@ -15,13 +15,20 @@ from clientway.paging import Request, one, page
 _A = client_accounts.alias("a")
 SORTS = {"updated_at": _A.c.updated_at, "created_at": _A.c.created_at}
 
+# What came in before Clientway kept the payments, and every payment since.
+_REVENUE = """a.total_revenue_cents + (
+  select coalesce(sum(p.amount_cents), 0)::bigint from payments p
+   where p.tenant_id = app.tenant() and p.organization_id = a.organization_id and p.status = 'paid' and p.currency = a.currency)"""
+
 COLUMNS: Mapping[str, str] = {
     "id": "a.id",
     "organization": "(select json_build_object('id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'slug', o.slug,"
     " 'lifecycle_stage', o.lifecycle_stage) from organizations o where o.tenant_id = app.tenant() and o.id = a.organization_id)",
     **{name: f"a.{name}" for name in (
         "status", "client_since", "support_plan_tier", "support_plan_status", "support_plan_started_at", "support_minutes_included",
-        "support_minutes_used", "mrr_cents", "total_revenue_cents", "currency", "stripe_subscription_id", "nps_score")},
+        "support_minutes_used", "mrr_cents")},
+    "total_revenue_cents": _REVENUE,
+    **{name: f"a.{name}" for name in ("currency", "stripe_subscription_id", "nps_score")},
     "health": "json_build_object('score', a.health_score, 'trend', a.health_trend, 'churn_risk', a.churn_risk,"
     " 'confidence', a.health_confidence, 'computed_at', a.health_computed_at)",
     "last_activity_at": "a.last_activity_at",
@@ -137,11 +144,11 @@ def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
     tx.execute(statement, {**plan, "organization_id": organization_id})
 
 
-_BILLING = text("""
+_BILLING = text(f"""
 select row_to_json(r)::text from (
   select a.id as client_account_id, a.support_plan_tier, a.support_plan_status, a.support_plan_started_at, a.support_minutes_included,
          a.support_minutes_used, greatest(0, a.support_minutes_included - a.support_minutes_used) as support_minutes_left, a.mrr_cents,
-         a.total_revenue_cents, a.currency, o.stripe_customer_id, a.stripe_subscription_id,
+         {_REVENUE} as total_revenue_cents, a.currency, o.stripe_customer_id, a.stripe_subscription_id,
          (select json_build_object(
             'paid_cents', coalesce(sum(p.amount_cents) filter (where p.status = 'paid'), 0),
             'paid_count', count(*) filter (where p.status = 'paid'),

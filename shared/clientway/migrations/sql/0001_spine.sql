@@ -418,7 +418,8 @@ create table public.deals (
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
   foreign key (tenant_id, owner_rep_id) references public.reps (tenant_id, id)
 );
-create index deals_organization on public.deals (tenant_id, organization_id, status, created_at, id);
+create index deals_organization on public.deals (tenant_id, organization_id, created_at, id);
+create index deals_owner on public.deals (tenant_id, owner_rep_id, updated_at, id);
 create index deals_updated on public.deals (tenant_id, updated_at, id);
 create index deals_status on public.deals (tenant_id, status, updated_at, id);
 
@@ -521,6 +522,8 @@ create table public.payments (
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id)
 );
 create index payments_organization on public.payments (tenant_id, organization_id, created_at, id);
+create index payments_updated on public.payments (tenant_id, updated_at, id);
+create index payments_status on public.payments (tenant_id, status, updated_at, id);
 
 -- Effects, audit, retries ---------------------------------------------------------------------------------------------
 
