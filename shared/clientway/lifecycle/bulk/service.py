@@ -27,6 +27,8 @@ from clientway.lifecycle.organizations.completeness import (
 
 Row = dict[str, Any]
 TABLES = ("organizations", "locations", "contacts")
+_LOCATION_FOLLOWS = ("data_completeness", "missing_fields")
+_CONTACT_FOLLOWS = ("name_norm", "search_text")
 
 _RECORDS = """
 select to_jsonb(o) as organization,
@@ -88,8 +90,14 @@ def matching(
     return [dict(row) for row in tx.execute(_MATCHING, given).mappings()]
 
 
+def by_ids(tx: Tx, organization_ids: Iterable[str]) -> dict[str, Record]:
+    """Lock and read live organizations with their locations and contacts, by id."""
+    rows = tx.execute(_BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"}).mappings()
+    return {row["organization"]["id"]: Record(row["organization"], list(row["places"]), list(row["contacts"])) for row in rows}
+
+
 def new_row(table: str, fields: Row) -> Row:
-    """A row to be: its id and what was given; the rest is filled in by `write`."""
+    """A row to be: its id and what was given; the rest is filled in by `write`. A slug that was given is kept where it is free."""
     return {"id": str(uuid7()), **fields, "version": 1, "table": table}
 
 
@@ -104,9 +112,10 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
         if rows:
             _insert(tx, table, _complete(tx, table, rows, currency))
     derived = {
-        one: {name: record.organization[name] for name in ("search_text", "data_completeness", "missing_fields")}
+        one: {name: record.organization[name] for name in ("name_norm", "search_text", "data_completeness", "missing_fields")}
         for one, record in changes.records.items() if one not in changes.new["organizations"]
     }  # fmt: skip
+    _follow(changes)
     for table in TABLES:
         fields = changes.updates[table]
         if table == "organizations":
@@ -116,15 +125,12 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
     if changes.tags:
         tags = [{"organization_id": one, "tag": tag} for one, tag in sorted(changes.tags)]
         _insert(tx, "organization_tags", tags, on_conflict="on conflict do nothing")
-    reachable = [Reachable(UUID(row["id"]), row.get("email_norm"), row.get("phone_e164")) for row in changes.new["contacts"].values()]
-    if reachable:
-        people.link(tx, reachable)
+    _link(tx, changes)
 
 
 def refresh(tx: Tx, organization_ids: Iterable[str], *, currency: str) -> None:
     """Work out again what follows from organizations' rows, after those were put back as they were."""
-    rows = tx.execute(_BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"}).mappings()
-    found = {row["organization"]["id"]: Record(row["organization"], list(row["places"]), list(row["contacts"])) for row in rows}
+    found = by_ids(tx, organization_ids)
     if found:
         write(tx, Changes(records=found), currency=currency)
 
@@ -193,10 +199,7 @@ def _derive(record: Record) -> None:
         rated = location_completeness({name: place.get(name) for name in LOCATION_WEIGHTS})
         place |= {"data_completeness": rated.percent, "missing_fields": list(rated.missing)}
     for contact in record.contacts:
-        full = " ".join(name for name in (contact.get("first_name"), contact.get("last_name")) if name)
-        contact["name_norm"] = rules.name_norm(full, contact.get("email"), contact.get("phone"))
-        reach = rules.reach(contact.get("phone") or "", contact.get("phone_e164"), contact.get("email_norm"))
-        contact["search_text"] = rules.search_text([full], [reach])
+        derive_contact(contact)
     place = next((one for one in record.places if one.get("is_primary")), {})
     contact = next((one for one in record.contacts if one.get("is_primary")), {})
     parts = {"location": place, "contact": contact}
@@ -214,8 +217,33 @@ def _derive(record: Record) -> None:
     }
 
 
+def _follow(changes: Changes) -> None:
+    """What follows from the fields of a changed location or contact is written with them."""
+    for record in changes.records.values():
+        for table, rows, follows in (("locations", record.places, _LOCATION_FOLLOWS), ("contacts", record.contacts, _CONTACT_FOLLOWS)):
+            for row in rows:
+                if row["id"] in changes.updates[table]:
+                    changes.updates[table][row["id"]] |= {name: row[name] for name in follows}
+
+
+def _link(tx: Tx, changes: Changes) -> None:
+    """Link new contacts, and those with another e-mail, to their persons."""
+    readdressed = [{**fields, "id": one} for one, fields in changes.updates["contacts"].items() if fields.get("email_norm")]
+    reached = [*changes.new["contacts"].values(), *readdressed]
+    if reached:
+        people.link(tx, [Reachable(UUID(row["id"]), row.get("email_norm"), row.get("phone_e164")) for row in reached])
+
+
+def derive_contact(contact: Row) -> None:
+    """Fill in what a contact is found and sorted by."""
+    full = " ".join(name for name in (contact.get("first_name"), contact.get("last_name")) if name)
+    contact["name_norm"] = rules.name_norm(full, contact.get("email"), contact.get("phone"))
+    reach = rules.reach(contact.get("phone") or "", contact.get("phone_e164"), contact.get("email_norm"))
+    contact["search_text"] = rules.search_text([full], [reach])
+
+
 def _organization_slug(row: Row) -> str:
-    return normalise.slug(row["legal_name"])
+    return str(row.get("slug") or normalise.slug(row["legal_name"]))
 
 
 def _location_slug(row: Row) -> str:
@@ -224,7 +252,8 @@ def _location_slug(row: Row) -> str:
 
 def _contact_slug(row: Row) -> str:
     full = " ".join(name for name in (row.get("first_name"), row.get("last_name")) if name)
-    return normalise.slug(full, fallback="") or normalise.slug((row.get("email") or "").partition("@")[0], fallback="contact")
+    mailbox = (row.get("email") or "").partition("@")[0]
+    return str(row.get("slug") or normalise.slug(full, fallback="") or normalise.slug(mailbox, fallback="contact"))
 
 
 def _give_slugs(tx: Tx, table: str, rows: list[Row], base: Any) -> None:

@@ -1,6 +1,6 @@
 """The lifecycle of organizations: by hand, by facts, and by conversion to a client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from clientway.lifecycle.accounts import service as accounts
 from clientway.lifecycle.organizations import existence
 from clientway.lifecycle.stages import queries
 from clientway.lifecycle.stages.queries import Applied
-from clientway.lifecycle.stages.rules import Move, Stage, check_move, settle
+from clientway.lifecycle.stages.rules import RANK, Move, Stage, check_move, settle
 from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, StageChange
 from clientway.paging import Request
 
@@ -42,6 +42,24 @@ def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | Non
     ]
     if moves:
         _move(tx, *moves)
+
+
+def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mapping[UUID, str]) -> set[UUID]:
+    """Bring organizations to where another system of the tenant's had them; returns those that moved.
+
+    Up the ladder, and from client to churned; nobody is taken down it, out of churned or off the blacklist. Two
+    statements, whatever the number of organizations.
+    """
+    effects.flush(tx)
+    moves = []
+    for standing in queries.lock_standings(tx, sorted(stages)):
+        stage, wanted = standing.stage, stages[standing.organization_id]
+        if (stage in RANK and wanted in RANK and RANK[wanted] > RANK[stage]) or (stage, wanted) == (Stage.CLIENT, Stage.CHURNED):
+            move = Move(stage, wanted, trigger, automatic=True)
+            moves.append(Applied(standing.organization_id, standing.sequence + 1, move, reasons.get(standing.organization_id)))
+    if moves:
+        _move(tx, *moves)
+    return {one.organization_id for one in moves}
 
 
 def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:

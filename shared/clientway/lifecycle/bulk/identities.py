@@ -1,0 +1,77 @@
+"""Who holds the keys that records of other systems are matched by: organizations, and contacts without one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+
+from clientway.db import Tx
+
+
+@dataclass
+class Wanted:
+    """Keys to look for; ids are those of rows here, the others are normalised as the columns are."""
+
+    organization_ids: set[str] = field(default_factory=set)
+    contact_ids: set[str] = field(default_factory=set)
+    source_ids: set[str] = field(default_factory=set)
+    emails: set[str] = field(default_factory=set)
+    phones: set[str] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    hubspot_contacts: set[str] = field(default_factory=set)
+    hubspot_companies: set[str] = field(default_factory=set)
+    stripe_customers: set[str] = field(default_factory=set)
+
+
+# Only leakproof comparisons, each on an index: see design 2. The index on names is in the collation "C".
+_ORGANIZATIONS = text("""
+select o.id from organizations o where o.tenant_id = app.tenant() and o.id = any (cast(:organization_ids as uuid[]))
+union select o.id from organizations o
+       where o.tenant_id = app.tenant() and o.source = :source and o.source_id = any (cast(:source_ids as text[])) and o.deleted_at is null
+union select o.id from organizations o
+       where o.tenant_id = app.tenant() and o.hubspot_company_id = any (cast(:hubspot_companies as text[])) and o.deleted_at is null
+union select o.id from organizations o
+       where o.tenant_id = app.tenant() and o.stripe_customer_id = any (cast(:stripe_customers as text[])) and o.deleted_at is null
+union select o.id from organizations o
+       where o.tenant_id = app.tenant() and o.name_norm collate "C" = any (cast(:names as text[])) and o.deleted_at is null
+union select l.organization_id from locations l
+       where l.tenant_id = app.tenant() and l.address_key = any (cast(:addresses as text[])) and l.deleted_at is null
+union select l.organization_id from locations l
+       where l.tenant_id = app.tenant() and l.phone_e164 = any (cast(:phones as text[])) and l.deleted_at is null
+union select c.organization_id from contacts c
+       where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[])) and c.deleted_at is null and c.organization_id is not null
+union select c.organization_id from contacts c
+       where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[])) and c.deleted_at is null and c.organization_id is not null
+union select c.organization_id from contacts c
+       where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[])) and c.deleted_at is null and c.organization_id is not null
+union select c.organization_id from contacts c
+       where c.tenant_id = app.tenant() and c.hubspot_contact_id = any (cast(:hubspot_contacts as text[])) and c.deleted_at is null and c.organization_id is not null
+""")
+_CONTACTS = text("""
+with hits as (
+  select c.id from contacts c where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[]))
+  union select c.id from contacts c where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[]))
+  union select c.id from contacts c where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[]))
+  union select c.id from contacts c where c.tenant_id = app.tenant() and c.hubspot_contact_id = any (cast(:hubspot_contacts as text[])))
+select to_jsonb(c) from contacts c
+ where c.tenant_id = app.tenant() and c.id in (select id from hits) and c.organization_id is null and c.deleted_at is null
+ order by c.id for no key update of c
+""")
+
+
+def organizations(tx: Tx, wanted: Wanted, *, source: str) -> list[str]:
+    """The ids of all organizations that hold one of the keys; source ids count within `source`."""
+    given = {"source": source, **{name: _array(values) for name, values in vars(wanted).items()}}
+    return [str(one) for one in tx.execute(_ORGANIZATIONS, given).scalars() if one is not None]
+
+
+def contacts_alone(tx: Tx, wanted: Wanted) -> list[Mapping[str, Any]]:
+    """Lock and read the contacts without an organization that hold one of the keys."""
+    given = {name: _array(getattr(wanted, name)) for name in ("contact_ids", "emails", "phones", "hubspot_contacts")}
+    return list(tx.execute(_CONTACTS, given).scalars())
+
+
+def _array(values: Iterable[str]) -> list[str] | str:
+    return sorted(values) or "{}"
