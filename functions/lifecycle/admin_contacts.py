@@ -9,8 +9,7 @@ from pydantic import AwareDatetime
 from clientway import normalise
 from clientway.http import api, transaction
 from clientway.lifecycle.contacts import service
-from clientway.lifecycle.contacts.queries import Filters
-from clientway.lifecycle.contacts.schemas import ContactWithOrganization, RoleType, Status
+from clientway.lifecycle.contacts.schemas import ContactWithOrganization, Filters, RoleType, Status
 from clientway.lifecycle.stages.rules import Stage
 from clientway.paging import Request
 from clientway.schemas import Page

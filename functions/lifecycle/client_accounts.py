@@ -8,8 +8,7 @@ from pydantic import AwareDatetime
 
 from clientway.http import api, transaction
 from clientway.lifecycle.accounts import service
-from clientway.lifecycle.accounts.queries import Filters
-from clientway.lifecycle.accounts.schemas import AccountStatus, ClientAccount, PlanTier, Risk
+from clientway.lifecycle.accounts.schemas import AccountStatus, ClientAccount, Filters, PlanTier, Risk
 from clientway.paging import Request
 from clientway.schemas import Page
 

@@ -7,9 +7,8 @@ from pydantic import AwareDatetime
 
 from clientway.http import api, transaction
 from clientway.lifecycle.organizations import service
-from clientway.lifecycle.organizations.queries import Filters
 from clientway.lifecycle.organizations.rules import us_state
-from clientway.lifecycle.organizations.schemas import Organization, OrganizationCreate
+from clientway.lifecycle.organizations.schemas import Filters, Organization, OrganizationCreate
 from clientway.lifecycle.stages.rules import Stage
 from clientway.paging import Request
 from clientway.schemas import Page

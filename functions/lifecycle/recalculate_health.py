@@ -3,7 +3,6 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from sqlalchemy import text
 
 from clientway import db
 from clientway.lifecycle.accounts import reports
@@ -14,9 +13,7 @@ _RESERVE_MILLISECONDS = 10_000
 
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Go on until nothing is left or the function's time is nearly up; the next run takes up the rest."""
-    with db.job_connection() as connection:
-        tenants = list(connection.execute(text("select * from app.all_tenants()")).scalars())
     done = reports.recalculate_all(
-        tenants, db.job_transaction, until=lambda: context.get_remaining_time_in_millis() < _RESERVE_MILLISECONDS
+        db.all_tenants(), db.job_transaction, until=lambda: context.get_remaining_time_in_millis() < _RESERVE_MILLISECONDS
     )
     return {"accounts": done}

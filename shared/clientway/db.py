@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pg8000.dbapi
 from pg8000.native import literal
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, text
 from sqlalchemy.exc import DBAPIError
 
 from clientway.engines import engine
@@ -143,6 +143,11 @@ class Tx:
         """The first column of the first row, or None."""
         return self.execute(statement, parameters).scalar()
 
+    def commit_with(self, statement: Executable, parameters: Any) -> None:
+        """Run the last statement, with COMMIT sent behind it; for `commit` alone."""
+        self._driver.commit_behind()
+        self.connection.execute(statement, parameters)
+
     def become(self, entered: dict[str, Any]) -> None:
         """Act from here on as whoever has just signed in; the database function that let them in has set its own side."""
         self._driver.entered = entered
@@ -174,14 +179,20 @@ def begin(entry: Entry, *, now: datetime | None = None, request_id: str = "") ->
     return Tx(connection, driver, now or datetime.now(UTC), request_id)
 
 
-def commit(tx: Tx) -> None:
-    """Commit and give the connection back. Raises CommitUnknown when the answer to COMMIT was lost."""
+def commit(tx: Tx, last: tuple[Executable, Any] | None = None) -> None:
+    """Commit and give the connection back; a last statement with its parameters rides in the same flight.
+
+    Raises CommitUnknown when the answer to COMMIT was lost, and what that statement raises; then nothing is committed.
+    """
     try:
+        if last is not None:
+            tx.commit_with(*last)
         tx.connection.commit()
     except (DBAPIError, OSError, pg8000.dbapi.Error) as error:
         tx.connection.invalidate()
         if sqlstate(error) is not None and not _is_broken(error):
-            raise
+            with translated(fresh=False):
+                raise
         raise CommitUnknown("The connection broke while the change was being committed.", fresh=False, sent_commit=True) from error
     finally:
         tx.connection.close()
@@ -205,11 +216,10 @@ def job_transaction(tenant_id: UUID, *, now: datetime | None = None) -> Iterator
     tx = begin(Job(tenant_id), now=now)
     try:
         yield tx
-        effects.flush(tx)
     except BaseException:
         rollback(tx)
         raise
-    commit(tx)
+    commit(tx, effects.pending(tx))
 
 
 @contextmanager
@@ -221,6 +231,12 @@ def job_connection() -> Iterator[Connection]:
         driver.entered = None
         yield connection
         connection.commit()
+
+
+def all_tenants() -> list[UUID]:
+    """Every tenant, for the jobs that go round them all, each in a transaction of its own."""
+    with job_connection() as connection:
+        return list(connection.scalars(text("select app.all_tenants()")))
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from clientway import access, db, tokens
 from clientway.lifecycle.accounts import queries, reports
+from clientway.lifecycle.accounts.schemas import Filters
 from clientway.paging import Request
 from tests.fixtures import make_tenant
 
@@ -67,7 +68,7 @@ def test_accounts_are_found_through_an_index(crowd, monkeypatch, asked, sort):
         return execute(statement, parameters)
 
     monkeypatch.setattr(tx, "execute", explain)
-    queries.find(tx, Request(25, None, sort, {}), queries.Filters(**asked))
+    queries.find(tx, Request(25, None, sort, {}), Filters(**asked))
     db.rollback(tx)
 
     [plan] = plans

@@ -9,8 +9,10 @@ from sqlalchemy.dialects import postgresql
 
 from clientway import access, db, paging, tokens
 from clientway.lifecycle.contacts import queries as contacts
+from clientway.lifecycle.contacts.schemas import Filters as ContactFilters
 from clientway.lifecycle.locations import queries as locations
 from clientway.lifecycle.organizations import queries as organizations
+from clientway.lifecycle.organizations.schemas import Filters as OrganizationFilters
 from clientway.lifecycle.reps import queries as reps
 from tests.fixtures import make_tenant
 
@@ -113,7 +115,7 @@ SORTS = ("-updated_at", "updated_at", "-created_at", "name", "-name")
     ids=str,
 )  # fmt: skip
 def test_organizations_are_found_through_an_index(plan, asked, sort):
-    check(plan(lambda tx: organizations.find(tx, request(sort), organizations.Filters(**asked))))
+    check(plan(lambda tx: organizations.find(tx, request(sort), OrganizationFilters(**asked))))
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -126,13 +128,13 @@ def test_organizations_are_found_through_an_index(plan, asked, sort):
     ids=str,
 )  # fmt: skip
 def test_contacts_are_found_through_an_index(plan, asked, sort):
-    check(plan(lambda tx: contacts.find(tx, request(sort), contacts.Filters(**asked))))
+    check(plan(lambda tx: contacts.find(tx, request(sort), ContactFilters(**asked))))
 
 
 BELONGINGS = {
     "locations": lambda tx, one: locations.find(tx, one, request("created_at"), include_deleted=False),
     "contacts": lambda tx, one: contacts.of_organization(tx, one, request("-created_at"), include_deleted=False),
-    "clients": lambda tx, _: reps.clients(tx, request("-updated_at"), organizations.Filters(rep="rep-7")),
+    "clients": lambda tx, _: reps.clients(tx, request("-updated_at"), OrganizationFilters(rep="rep-7")),
 }
 
 

@@ -1,11 +1,10 @@
 """What has served its time is forgotten: answers kept for replays, used links, outbox rows that were handed over."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import text
 
-from clientway.db import job_connection, job_transaction
+from clientway.db import all_tenants, job_transaction
 
 
 @dataclass
@@ -20,9 +19,7 @@ class Forgotten:
 def forget() -> Forgotten:
     """Go through all tenants, each in a transaction of its own; safe to repeat, and to stop anywhere."""
     total = Forgotten()
-    with job_connection() as connection:
-        tenants: list[UUID] = list(connection.scalars(text("select app.all_tenants()")))
-    for tenant_id in tenants:
+    for tenant_id in all_tenants():
         with job_transaction(tenant_id) as tx:
             for kind, statement in _STATEMENTS.items():
                 setattr(total, kind, getattr(total, kind) + tx.execute(statement, {"now": tx.now}).rowcount)

@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from clientway import db, effects
 from clientway.db import Tx
 from clientway.errors import Problem
-from clientway.identity.tables import tenants
+from clientway.identity.settings import service as settings
 from clientway.integrations.imports import engine, mapping, queries, storage
 from clientway.integrations.imports.engine import CHUNK, Run
 from clientway.integrations.imports.reading import EmptyTable, Row, Table, open_table
@@ -154,7 +154,7 @@ def _undo(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> 
             # An organization that somebody has worked on since keeps its places and people.
             rows = [one for one in touched[table].values() if parents[one["id"]] not in created or parents[one["id"]] in done]
             done |= records.revert(tx, table, rows)
-        records.refresh(tx, sorted(set(parents.values()) - created), currency=_tenant(tx).currency)
+        records.refresh(tx, sorted(set(parents.values()) - created), currency=settings.conventions(tx).currency)
         undone = tx.execute(_UNDONE, {"import_id": import_id, "now": tx.now, "ids": sorted(done)}).rowcount
         queries.update(tx, import_id, status="undone", undone_count=undone, finished_at=tx.now)
 
@@ -170,12 +170,8 @@ update import_rows r set undone_at = :now
 _ACTIONS = {"preview": _preview, "commit": _commit, "undo": _undo}
 
 
-def _tenant(tx: Tx) -> Any:
-    return tx.execute(select(tenants.c.phone_region, tenants.c.currency).where(tenants.c.tenant_id == tx.tenant_id)).one()
-
-
 def _run(tx: Tx, row: Any, table: Table, wanted: dict[str, str | None]) -> Run:
-    tenant = _tenant(tx)
+    tenant = settings.conventions(tx)
     columns = {place: target for place, column in enumerate(table.columns) if (target := wanted.get(column))}
     return Run(row["id"], row["source"], columns, tenant.phone_region, tenant.currency, _lost_zeros(table, columns))
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, literal_column, select, text
 
 from clientway.db import Tx
+from clientway.lifecycle.accounts.schemas import Filters
 from clientway.lifecycle.tables import client_accounts, reps
 from clientway.paging import Request, one, page
 
@@ -39,17 +39,6 @@ COLUMNS: Mapping[str, str] = {
     "created_at": "a.created_at",
     "updated_at": "a.updated_at",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """What a caller asked of the list."""
-
-    status: str | None = None
-    tier: str | None = None
-    risk: str | None = None
-    rep: str | None = None
-    updated_since: datetime | None = None
 
 
 def find(tx: Tx, request: Request, filters: Filters) -> Any:

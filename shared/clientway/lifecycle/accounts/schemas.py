@@ -1,5 +1,7 @@
 """What goes into and comes out of the endpoints of client accounts."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -153,3 +155,14 @@ class Billing(Schema):
     stripe_customer_id: str | None
     stripe_subscription_id: str | None
     payments: PaymentSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What a caller asked of the list."""
+
+    status: str | None = None
+    tier: str | None = None
+    risk: str | None = None
+    rep: str | None = None
+    updated_since: datetime | None = None

@@ -8,7 +8,7 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.accounts import queries, reports
-from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch
+from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch, Filters
 from clientway.paging import Request
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class AccountStatusRefused(Conflict):
     code, title = "account_status_refused", "Account status refused"
 
 
-def find(tx: Tx, request: Request, filters: queries.Filters) -> Any:
+def find(tx: Tx, request: Request, filters: Filters) -> Any:
     """A page of client accounts."""
     return queries.find(tx, request, filters)
 

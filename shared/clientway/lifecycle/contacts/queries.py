@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from clientway.db import Tx
 from clientway.identity.people import service as people
-from clientway.lifecycle.contacts.schemas import Contact
+from clientway.lifecycle.contacts.schemas import Contact, Filters
 from clientway.lifecycle.organizations import dossier as dossiers
 from clientway.lifecycle.organizations import rules
 from clientway.lifecycle.organizations.dossier import REFRESH, Dossier, refresh
@@ -49,26 +48,6 @@ _PROBES = """jsonb_build_object(
                       and x.hubspot_contact_id = cast(:hubspot_contact_id as text) and x.deleted_at is null),
   'location_of', (select x.organization_id from locations x where x.tenant_id = app.tenant() and x.id = cast(:location_id as uuid)
                      and x.deleted_at is null))"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """What a caller asked of the list of all contacts."""
-
-    organization_id: UUID | None = None
-    lifecycle_stage: str | None = None
-    email_norm: str | None = None
-    role_type: str | None = None
-    status: str | None = None
-    source: str | None = None
-    is_primary: bool | None = None
-    is_decision_maker: bool | None = None
-    portal_enabled: bool | None = None
-    do_not_contact: bool | None = None
-    updated_since: datetime | None = None
-    created_before: datetime | None = None
-    include_deleted: bool = False
-    q: str | None = None
 
 
 def of_organization(tx: Tx, organization_id: UUID, request: Request, *, include_deleted: bool) -> Any:

@@ -1,6 +1,9 @@
 """What goes into and comes out of the endpoints of contacts."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -101,3 +104,23 @@ class ContactWithOrganization(Contact):
     """A contact with the organization it belongs to; a private client has none."""
 
     organization: ContactOrganization | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What a caller asked of the list of all contacts."""
+
+    organization_id: UUID | None = None
+    lifecycle_stage: str | None = None
+    email_norm: str | None = None
+    role_type: str | None = None
+    status: str | None = None
+    source: str | None = None
+    is_primary: bool | None = None
+    is_decision_maker: bool | None = None
+    portal_enabled: bool | None = None
+    do_not_contact: bool | None = None
+    updated_since: datetime | None = None
+    created_before: datetime | None = None
+    include_deleted: bool = False
+    q: str | None = None

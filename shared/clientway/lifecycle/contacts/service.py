@@ -12,8 +12,8 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import queries
-from clientway.lifecycle.contacts.queries import Filters, Keys
-from clientway.lifecycle.contacts.schemas import ContactCreate, ContactPatch
+from clientway.lifecycle.contacts.queries import Keys
+from clientway.lifecycle.contacts.schemas import ContactCreate, ContactPatch, Filters
 from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier, Row
 from clientway.lifecycle.stages import service as stages

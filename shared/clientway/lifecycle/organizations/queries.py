@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from clientway.db import Tx
 from clientway.lifecycle.organizations import dossier, rules
+from clientway.lifecycle.organizations.schemas import Filters
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.tables import locations, organization_tags, organizations, reps
 from clientway.paging import Request, one, page
@@ -51,22 +51,6 @@ COLUMNS: Mapping[str, str] = {
 _O = organizations.alias("o")
 ROW_ID = _O.c.id
 SORTS = {"updated_at": _O.c.updated_at, "created_at": _O.c.created_at, "name": _O.c.name_norm.collate("C").label("name_norm")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """What a caller asked of the list."""
-
-    lifecycle_stage: str | None = None
-    source: str | None = None
-    tag: str | None = None
-    rep: str | None = None
-    state: str | None = None
-    pos_system: str | None = None
-    updated_since: datetime | None = None
-    created_before: datetime | None = None
-    include_deleted: bool = False
-    q: str | None = None
 
 
 def answer_sql(source: str, **replaced: str) -> str:

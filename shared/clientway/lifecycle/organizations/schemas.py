@@ -1,5 +1,7 @@
 """What goes into and comes out of the endpoints of organizations."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -128,3 +130,19 @@ class Organization(Schema):
     created_at: Timestamp
     updated_at: Timestamp = Field(description="Also moves when a location or a contact changes; `version` does not.")
     deleted_at: Timestamp | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What a caller asked of the list."""
+
+    lifecycle_stage: str | None = None
+    source: str | None = None
+    tag: str | None = None
+    rep: str | None = None
+    state: str | None = None
+    pos_system: str | None = None
+    updated_since: datetime | None = None
+    created_before: datetime | None = None
+    include_deleted: bool = False
+    q: str | None = None

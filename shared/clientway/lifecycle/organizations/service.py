@@ -11,7 +11,7 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.ids import uuid7
 from clientway.lifecycle.organizations import queries, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier
-from clientway.lifecycle.organizations.schemas import OrganizationCreate, OrganizationPatch
+from clientway.lifecycle.organizations.schemas import Filters, OrganizationCreate, OrganizationPatch
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import DatabaseJson, Request
 
@@ -34,7 +34,7 @@ class ContactInTheWay(Conflict):
     code, title = "contact_exists", "Contact exists"
 
 
-def find(tx: Tx, request: Request, filters: queries.Filters) -> Any:
+def find(tx: Tx, request: Request, filters: Filters) -> Any:
     """A page of organizations."""
     return queries.find(tx, request, filters)
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, literal_column, select, text
 
 from clientway.db import Tx
 from clientway.lifecycle.organizations import queries as organizations
+from clientway.lifecycle.organizations.schemas import Filters
 from clientway.lifecycle.organizations.slugs import free_slug
 from clientway.lifecycle.reps.schemas import Rep
 from clientway.lifecycle.tables import reps
@@ -95,7 +96,7 @@ _ACCOUNT = """(select json_build_object('id', a.id, 'status', a.status, 'client_
   from client_accounts a where a.tenant_id = app.tenant() and a.organization_id = o.id)"""
 
 
-def clients(tx: Tx, request: Request, filters: organizations.Filters) -> Any:
+def clients(tx: Tx, request: Request, filters: Filters) -> Any:
     """A page of a rep's organizations, each with its client account."""
     statement = organizations.listing(filters).add_columns(literal_column(_ACCOUNT).label("client_account"))
     return page(tx, statement, request, organizations.SORTS, organizations.ROW_ID)

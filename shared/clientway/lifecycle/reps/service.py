@@ -8,7 +8,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.organizations import slugs
-from clientway.lifecycle.organizations.queries import Filters
+from clientway.lifecycle.organizations.schemas import Filters
 from clientway.lifecycle.reps import queries
 from clientway.lifecycle.reps.schemas import RepCreate, RepPatch
 from clientway.paging import Request
