@@ -71,6 +71,9 @@ class Proxy:
             while data := server.recv(65536):
                 turn["client"] = False
                 if self._swallow:
+                    # Hang up once the server has ended the transaction, so that what it did is certain.
+                    while b"Z\x00\x00\x00\x05I" not in data:
+                        data += server.recv(65536)
                     self._swallow = False
                     break
                 client.sendall(data)

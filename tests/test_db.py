@@ -75,6 +75,46 @@ def test_three_statements_take_four_flights(proxy, tenant):
     assert proxy.flights == 4
 
 
+def test_the_last_statement_and_the_commit_share_a_flight(proxy, tenant, admin_engine):
+    warm(tenant)
+    proxy.reset()
+
+    for _ in range(2):
+        tx = enter(tenant)
+        tx.execute(text("select cast(:n as int)"), {"n": 1})
+        effects.audit(tx, "written", "test", None)
+        db.commit(tx, effects.pending(tx))
+
+    assert (proxy.flights, audited(admin_engine, tenant)) == (4, 2)
+
+
+def test_a_last_statement_alone_is_begun_run_and_committed_in_one_flight(proxy, tenant, admin_engine):
+    warm(tenant)
+    proxy.reset()
+
+    tx = enter(tenant)
+    tx.effects["audit"].append({"id": uuid4(), "actor_type": "job", "action": "x", "object_type": "x", "changes": {}, "at": tx.now})
+    db.commit(tx, effects.pending(tx))
+
+    assert (proxy.flights, audited(admin_engine, tenant)) == (1, 1)
+
+
+def test_a_last_statement_that_fails_commits_nothing(proxy, tenant, admin_engine):
+    tx = enter(tenant)
+    effects.audit(tx, "written", "test", None)
+    effects.flush(tx)
+    with pytest.raises(Exception, match="division by zero"):
+        db.commit(tx, (text("select 1 / cast(:n as int)"), {"n": 0}))
+
+    assert audited(admin_engine, tenant) == 0
+    warm(tenant)
+
+
+def audited(admin_engine, tenant):
+    with admin_engine.connect() as admin:
+        return admin.execute(text("select count(*) from audit_log where tenant_id = :t"), {"t": tenant.id}).scalar()
+
+
 def test_nothing_on_the_wire_would_pin_a_proxied_connection(proxy, tenant):
     tx = enter(tenant)
     effects.audit(tx, "test", "test", None)
@@ -132,19 +172,19 @@ def test_a_terminated_backend_is_unavailable_and_the_next_transaction_works(tena
     warm(tenant)
 
 
-def test_a_lost_answer_to_commit_is_unknown(proxy, tenant, admin_engine):
+@pytest.mark.parametrize("together", [True, False])
+def test_a_lost_answer_to_commit_is_unknown(proxy, tenant, admin_engine, together):
     proxy.cut_after = lambda data: b"commit" in data
     tx = enter(tenant)
     effects.audit(tx, "unknown outcome", "test", None)
-    effects.flush(tx)
+    if not together:
+        effects.flush(tx)
 
     with pytest.raises(db.CommitUnknown) as unknown:
-        db.commit(tx)
+        db.commit(tx, effects.pending(tx))
 
     assert unknown.value.sent_commit
-    with admin_engine.connect() as admin:
-        count = text("select count(*) from audit_log where tenant_id = :t")
-        assert admin.execute(count, {"t": tenant.id}).scalar() == 1
+    assert audited(admin_engine, tenant) == 1
 
 
 def test_a_stale_connection_is_retried_once_by_the_edge(tenant, admin_engine, invoke):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
 from clientway.ids import uuid7
 
@@ -90,8 +90,17 @@ def answer(tx: "Tx", *, method: str, route: str, key: str, status: int, headers:
     tx.effects["answers"].append({"method": method, "route": route, "key": key, "status": status, "headers": headers, "body": body})
 
 
+def pending(tx: "Tx") -> tuple[Executable, dict[str, str]] | None:
+    """The one statement that writes everything gathered so far, with its parameters; None when there is nothing."""
+    if not any(tx.effects.values()):
+        return None
+    given = {kind: json.dumps(tx.effects[kind], default=str) for kind in ("activities", "audit", "outbox", "answers")}
+    tx.effects.clear()
+    return _FLUSH, given
+
+
 def flush(tx: "Tx") -> None:
-    """Write everything gathered so far in one statement; nothing is sent when there is nothing."""
-    if any(tx.effects.values()):
-        tx.execute(_FLUSH, {kind: json.dumps(tx.effects[kind], default=str) for kind in ("activities", "audit", "outbox", "answers")})
-        tx.effects.clear()
+    """Write everything gathered so far now, for statements that are to see it; the rest is written with the commit."""
+    statement = pending(tx)
+    if statement is not None:
+        tx.execute(*statement)

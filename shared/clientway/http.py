@@ -97,7 +97,7 @@ class _Answers(OpenAPIResponseValidationMiddleware):
     """In place of Powertools' response validation: an answer is a model, valid by construction, or JSON the database built."""
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
-        _refuse_unknown_query(app)
+        _check_query(app)
         response: Response[Any] = next_middleware(app)
         body = response.body
         if isinstance(body, (BaseModel, DatabaseJson)):
@@ -168,8 +168,7 @@ class Api(APIGatewayHttpResolver):
             if self.idempotency is not None:
                 method, route, key = self.idempotency
                 effects.answer(tx, method=method, route=route, key=key, **self._for_replays(answer, event))
-            effects.flush(tx)
-            db.commit(tx)
+            db.commit(tx, effects.pending(tx))
         except Exception as failure:  # noqa: BLE001
             db.rollback(tx)
             return self._refusal(failure)
@@ -253,11 +252,15 @@ def if_match(app: Api) -> int:
     raw = app.current_event.headers.get("if-match")
     if raw is None:
         raise PreconditionRequired("Send the ETag of what you are changing in If-Match.")
-    value = raw.strip().removeprefix("W/").strip('"')
-    if not value.isdecimal() or len(value) > 18:  # noqa: PLR2004  (a bigint)
+    found = _ETAG.fullmatch(raw.strip())
+    if found is None:
         pointer = FieldError("#/header/if-match", "invalid_etag", "not an ETag of ours")
         raise Malformed("If-Match is not an ETag of ours.", errors=[pointer])
-    return int(value)
+    return int(found[1] or found[2])
+
+
+# Weak ones too: a proxy that compresses makes them of ours. 18 digits fit a bigint.
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"|([0-9]{1,18})')
 
 
 def require_idempotency_key(app: Api) -> None:
@@ -273,9 +276,9 @@ def _remember(app: Api, tx: Tx) -> None:
     key = app.current_event.headers.get("idempotency-key")
     if http["method"] != "POST" or key is None:
         return
-    if not 1 <= len(key) <= 255:  # noqa: PLR2004
-        pointer = FieldError("#/header/idempotency-key", "invalid", "1 to 255 characters")
-        raise Malformed("Idempotency-Key is 1 to 255 characters.", errors=[pointer])
+    if not (1 <= len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
+        pointer = FieldError("#/header/idempotency-key", "invalid", "1 to 255 printable characters")
+        raise Malformed("Idempotency-Key is 1 to 255 printable characters.", errors=[pointer])
     route, fingerprint = http["path"], _fingerprint(app)
     given = {"method": "POST", "route": route, "key": key, "fingerprint": fingerprint}
     try:
@@ -330,7 +333,7 @@ def _credential(app: Api, needs: str) -> str:
     return token
 
 
-def _refuse_unknown_query(app: Api) -> None:
+def _check_query(app: Api) -> None:
     route = app.context["_route"]
     known = {field.alias for field in route.dependant.query_params}
     unknown = sorted(set(app.current_event.query_string_parameters) - known)
@@ -338,6 +341,10 @@ def _refuse_unknown_query(app: Api) -> None:
         hint = f"known are: {', '.join(sorted(known)) or 'none'}"
         errors = [FieldError(f"#/query/{name}", "unknown_parameter", hint) for name in unknown]
         raise Malformed("The query has parameters that this endpoint does not know.", errors=errors)
+    unfit = [name for name, value in app.current_event.query_string_parameters.items() if "\x00" in value]
+    if unfit:
+        errors = [FieldError(f"#/query/{name}", "nul", "has a NUL character, which no text here has") for name in unfit]
+        raise Malformed("The query has a NUL character.", errors=errors)
 
 
 def _check_body(event: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 pg8000 makes three flights of a parameterised statement and three of a COMMIT. This one sends BEGIN, the call that
 authenticates and sets the tenant, and the first statement together, each further statement in one flight, and COMMIT
-in one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
+along with the last one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ class PipelinedConnection(pg8000.dbapi.Connection):
     """A pg8000 connection that sends as much as it can at once."""
 
     _ahead: tuple[str, ...] = ()
+    _commit_behind = _committed = False
     entered: dict[str, Any] | None = None
     used = False
 
@@ -36,8 +37,8 @@ class PipelinedConnection(pg8000.dbapi.Connection):
     def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
         """Send parse, bind, execute and whatever was held back in one flight."""
         if statement in ("commit", "rollback"):
-            if self._ahead:
-                self._ahead = ()
+            if self._ahead or self._committed:
+                self._ahead, self._committed = (), False
                 self._transaction_status = IDLE
                 return Context(statement)
             return super().execute_simple(statement)
@@ -54,8 +55,15 @@ class PipelinedConnection(pg8000.dbapi.Connection):
         self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
         self.send_EXECUTE()
         _write(self._sock, SYNC_MSG)
+        if self._commit_behind:
+            # Behind the sync: if the statement fails, the transaction has failed too and COMMIT only rolls it back.
+            self.send_QUERY("commit")
         _flush(self._sock)
         return self._drain(Context(statement))
+
+    def commit_behind(self) -> None:
+        """Have COMMIT sent right behind the next statement; the commit that the caller makes then costs nothing."""
+        self._commit_behind = True
 
     def enter(self, call: str) -> None:
         """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
@@ -71,18 +79,22 @@ class PipelinedConnection(pg8000.dbapi.Connection):
     def _drain(self, context: Context | None) -> Context:
         """Read every reply that is due; the first failure is the one that counts."""
         ahead, self._sent_ahead = self._sent_ahead, None
+        behind, self._commit_behind = Context("commit") if self._commit_behind else None, False
         failure: Exception | None = None
-        for due in (ahead, context):
+        for due in (ahead, context, behind):
             if due is None:
                 continue
             try:
                 self.handle_messages(due)
-            except (pg8000.dbapi.Error, OSError) as error:
-                if not isinstance(error, pg8000.dbapi.DatabaseError):
-                    raise
+            except pg8000.dbapi.DatabaseError as error:
                 failure = failure or error
+            except pg8000.dbapi.InterfaceError:
+                # What pg8000 makes of a COMMIT that only rolls back what has failed before.
+                if failure is None:
+                    raise
         if failure is not None:
             raise failure
+        self._committed = behind is not None
         if ahead is not None and ahead.rows:
             self.entered = ahead.rows[0][0]
         return context or Context("ahead")

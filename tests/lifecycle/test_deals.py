@@ -75,7 +75,13 @@ def deal(invoke, organization):
     path = {"organization_id": organization["id"]}
     rep = invoke("lifecycle/reps", method="POST", body={"name": "Ada"}).json
     contact = invoke("lifecycle/organization_contacts", method="POST", path=path, body={"first_name": "Ana"}).json
-    body = {"name": "Annual plan", "amount_cents": 120_000, "contact_id": contact["id"], "owner_rep_id": rep["id"], "expected_close_on": "2026-12-24"}
+    body = {
+        "name": "Annual plan",
+        "amount_cents": 120_000,
+        "contact_id": contact["id"],
+        "owner_rep_id": rep["id"],
+        "expected_close_on": "2026-12-24",
+    }
     answer = invoke("lifecycle/organization_deals", method="POST", path=path, body=body)
     assert answer.status == 201, answer.body
     return Deal.model_validate_json(answer.body)
@@ -102,7 +108,16 @@ def test_an_open_deal_makes_an_opportunity_and_its_loss_takes_it_back(invoke, de
     assert (again.json["lost_reason"], stage()) == (None, "opportunity")
     assert change(invoke, "deal", deal.id, {"status": "won"}, 4).json["probability"] == 100
     assert stage() == "opportunity"
-    told = ["deal_created", "stage_changed", "deal_stage_changed", "deal_lost", "stage_changed", "deal_stage_changed", "stage_changed", "deal_won"]
+    told = [
+        "deal_created",
+        "stage_changed",
+        "deal_stage_changed",
+        "deal_lost",
+        "stage_changed",
+        "deal_stage_changed",
+        "stage_changed",
+        "deal_won",
+    ]
     assert kinds(invoke, organization) == told
 
 
@@ -125,7 +140,9 @@ def test_a_deal_is_its_tenants_own(invoke, deal, organization, tenant, other_ten
     path, one = {"organization_id": organization["id"]}, {"deal_id": str(deal.id)}
     body = {"name": "x", "owner_rep_id": str(deal.owner_rep_id)}
     theirs = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Theirs"}, token=other_tenant.admin).json
-    refused = invoke("lifecycle/organization_deals", method="POST", path={"organization_id": theirs["id"]}, body=body, token=other_tenant.admin)
+    refused = invoke(
+        "lifecycle/organization_deals", method="POST", path={"organization_id": theirs["id"]}, body=body, token=other_tenant.admin
+    )
     assert (refused.status, refused.json["errors"][0]["code"]) == (422, "unknown_owner_rep")
     assert invoke("lifecycle/deal", path=one, token=other_tenant.admin).status == 404
     assert invoke("lifecycle/deal_quotes", path=one, token=other_tenant.admin).status == 404
@@ -139,7 +156,9 @@ def test_a_quote_is_drafted_sent_seen_and_accepted(invoke, deal, organization):
     path = {"deal_id": str(deal.id)}
     over = invoke("lifecycle/deal_quotes", method="POST", path=path, body={"title": "x", "amount_cents": 1, "valid_until": "2020-01-01"})
     assert (over.status, over.json["errors"][0]["pointer"]) == (422, "#/valid_until")
-    answer = invoke("lifecycle/deal_quotes", method="POST", path=path, body={"title": "Plan", "amount_cents": 120_000, "valid_until": "2999-01-01"})
+    answer = invoke(
+        "lifecycle/deal_quotes", method="POST", path=path, body={"title": "Plan", "amount_cents": 120_000, "valid_until": "2999-01-01"}
+    )
     quote = Quote.model_validate_json(answer.body)
     assert (quote.status, quote.currency, quote.organization_id) == ("draft", "USD", deal.organization_id)
     assert change(invoke, "quote", quote.id, {"amount_cents": 110_000}, 1).json["amount_cents"] == 110_000

@@ -53,7 +53,14 @@ def pay(invoke, organization):
     def call(body, key=None, token=None):
         more = {} if token is None else {"token": token}
         headers = {"Idempotency-Key": key or f"k{next(keys)}"}
-        return invoke("lifecycle/organization_payments", method="POST", path={"organization_id": organization["id"]}, body=body, headers=headers, **more)
+        return invoke(
+            "lifecycle/organization_payments",
+            method="POST",
+            path={"organization_id": organization["id"]},
+            body=body,
+            headers=headers,
+            **more,
+        )
 
     return call
 

@@ -22,7 +22,9 @@ def path(organization):
 def test_answers_are_recorded_and_listed_by_when_they_were_given(invoke, path, tenant, other_tenant):
     contact = invoke("lifecycle/organization_contacts", method="POST", path=path, body={"first_name": "Ana"}).json
     earlier = (datetime.now(UTC) - timedelta(days=3)).isoformat()
-    made = invoke("lifecycle/organization_nps_answers", method="POST", path=path, body={"score": 9, "contact_id": contact["id"], "comment": "Good"})
+    made = invoke(
+        "lifecycle/organization_nps_answers", method="POST", path=path, body={"score": 9, "contact_id": contact["id"], "comment": "Good"}
+    )
     assert NpsAnswer.model_validate_json(made.body).score == 9
     invoke("lifecycle/organization_nps_answers", method="POST", path=path, body={"score": 3, "answered_at": earlier})
     listed = invoke("lifecycle/organization_nps_answers", path=path)

@@ -90,7 +90,9 @@ def test_a_ticket_is_its_tenants_own(invoke, ticket, organization, tenant, other
     assert invoke("lifecycle/organization_tickets", path=path, token=other_tenant.admin).status == 404
     assert invoke("lifecycle/organization_tickets", method="POST", path=path, body={"subject": "x"}, token=other_tenant.admin).status == 404
     assert invoke("lifecycle/organization_tickets", method="POST", path=path, body={"subject": "x"}, token=tenant.viewer).status == 403
-    stolen = invoke("lifecycle/ticket", method="PATCH", path=one, body={"subject": "x"}, headers={"If-Match": '"1"'}, token=other_tenant.admin)
+    stolen = invoke(
+        "lifecycle/ticket", method="PATCH", path=one, body={"subject": "x"}, headers={"If-Match": '"1"'}, token=other_tenant.admin
+    )
     assert stolen.status == 404
     elsewhere = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Other"}).json
     body = {"subject": "x", "contact_id": str(ticket.contact_id)}
