@@ -154,7 +154,7 @@ def _by_shape(columns: Sequence[str], sample: Sequence[Sequence[str]], found: di
         shares = {column: sum(map(fits, given)) / len(given) for column, given in cells.items() if given and column not in found}
         best = max(shares, key=lambda column: shares[column], default=None)
         if best is not None and shares[best] >= _MOST and target not in taken:
-            give(best, target, shares[best], f"{shares[best]:.0%} of the values look like it")
+            give(best, target, shares[best], f"{shares[best]:.0%} look like it")
     words = {column: given for column, given in cells.items() if column not in found and given and not any(c.isdecimal() for c in given)}
     if words:
         name = max(words, key=lambda column: len(set(words[column])) / len(words[column]))
