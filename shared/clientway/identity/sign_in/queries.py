@@ -50,7 +50,8 @@ def _hashes(secret: Challenge, mail: dict[str, str]) -> dict[str, Any]:
 
 
 def _session(token: str, user_agent: str) -> dict[str, Any]:
-    return {"session": uuid7(), "session_hash": tokens.digest(token), "user_agent": user_agent}
+    # For its owner to recognise the session by: no header can keep anybody out, nor fill the table.
+    return {"session": uuid7(), "session_hash": tokens.digest(token), "user_agent": user_agent.replace("\x00", "")[:500]}
 
 
 _START = text("select app.start_sign_in(:email, :tenant, :link, :token_hash, :code_hash, :nonce_hash, :mail_id, cast(:mail as jsonb))")
