@@ -269,6 +269,8 @@ def _ended_in_a_line() -> Iterator[None]:
         _fail(known.get(refusal.status, "Refused: ") + str(refusal), _REFUSED)
     except ApiError as error:
         _fail(str(error), _REFUSED)
+    except OSError as problem:
+        _fail(f"{problem.filename or 'The file'}: {problem.strerror}.", _USAGE)
 
 
 def _fail(message: str, code: int, *, style: str = "red") -> NoReturn:
