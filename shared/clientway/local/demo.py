@@ -10,8 +10,9 @@ from uuid import UUID
 from clientway import db, effects, tokens
 from clientway.access import ADMINS
 from clientway.db import Tx
-from clientway.errors import NotFound
+from clientway.errors import Conflict, NotFound, Unauthorized
 from clientway.identity.tenants import service as tenants
+from clientway.lifecycle.accounts import reports
 from clientway.lifecycle.contacts import service as contacts
 from clientway.lifecycle.contacts.schemas import ContactCreate
 from clientway.lifecycle.locations import service as locations
@@ -20,11 +21,11 @@ from clientway.lifecycle.organizations import service as organizations
 from clientway.lifecycle.organizations.schemas import OrganizationCreate
 from clientway.lifecycle.reps import service as reps
 from clientway.lifecycle.reps.schemas import RepCreate
-from clientway.lifecycle.stages import service as stages
-from clientway.lifecycle.stages.schemas import Conversion
 from clientway.lifecycle.timeline import service as timeline
 from clientway.lifecycle.timeline.rules import ActivityType
 from clientway.lifecycle.timeline.schemas import ActivityCreate
+from clientway.local import demo_history
+from clientway.paging import Request
 
 SLUG = "demo"
 ADMIN_EMAIL = "owner@demo.example"
@@ -76,10 +77,11 @@ def seed(admin_url: str, *, known_key: str | None = None) -> str:
         key = known_key
     else:
         key = tenants.issue_api_key(admin_url, tenant_id=tenant_id, name="demo", role="admin").token
-    draw = random.Random(_SEED)  # noqa: S311  (the same businesses everywhere, not a secret)
     rep_ids = _reps(key)
     for number in range(_ORGANIZATIONS):
-        _organization(key, number, draw, rep_ids)
+        _organization(key, number, rep_ids)
+    # What the schedule does every hour; nobody should have to wait for it to see a score.
+    reports.recalculate_all([tenant_id], db.job_transaction, until=lambda: False)
     return key
 
 
@@ -88,16 +90,13 @@ def _transaction(key: str) -> Iterator[Tx]:
     tx = db.begin(db.Credential(tokens.digest(key), ADMINS), now=datetime.now(UTC))
     try:
         yield tx
-        effects.flush(tx)
     except BaseException:
         db.rollback(tx)
         raise
-    db.commit(tx)
+    db.commit(tx, effects.pending(tx))
 
 
 def _works(key: str) -> bool:
-    from clientway.errors import Unauthorized  # noqa: PLC0415
-
     try:
         with _transaction(key) as tx:
             return tx.tenant_id is not None
@@ -106,8 +105,6 @@ def _works(key: str) -> bool:
 
 
 def _reps(key: str) -> list[UUID]:
-    from clientway.paging import Request  # noqa: PLC0415
-
     with _transaction(key) as tx:
         there = json.loads(reps.find(tx, Request(25, None, "slug", {}), active=None))["data"]
         if there:
@@ -117,37 +114,45 @@ def _reps(key: str) -> list[UUID]:
         return [UUID(one["id"]) for one in made]
 
 
-def _organization(key: str, number: int, draw: random.Random, rep_ids: list[UUID]) -> None:
+def _organization(key: str, number: int, rep_ids: list[UUID]) -> None:
+    draw = random.Random(_SEED + number)  # noqa: S311  (the same businesses everywhere, not a secret)
     first, kind = _FIRST[number % 10], _KIND[(number // 10 + number) % 10]
-    name, person = f"{first} {kind}", draw.choice(_PEOPLE)
-    (city, state, postal), pos, source = draw.choice(_PLACES), draw.choice(_POS), draw.choice(_SOURCES)
-    street, seats, days, mrr = draw.randrange(100, 999), draw.randrange(20, 140), draw.randrange(1, 80), draw.randrange(200, 2000) * 100
+    name, rep_id = f"{first} {kind}", rep_ids[number % len(rep_ids)] if number % _UNASSIGNED else None
     with _transaction(key) as tx:
-        from clientway.errors import Conflict  # noqa: PLC0415
-
         given = OrganizationCreate(
-            legal_name=f"{name} LLC", dba_name=name, source=source, source_id=f"demo-{number:03}",
-            assigned_rep_id=rep_ids[number % len(rep_ids)] if number % _UNASSIGNED else None, tags=["demo", kind.split()[-1].lower()],
+            legal_name=f"{name} LLC", dba_name=name, source=draw.choice(_SOURCES), source_id=f"demo-{number:03}",
+            assigned_rep_id=rep_id, tags=["demo", kind.split()[-1].lower()],
         )  # fmt: skip
         try:
             organization = json.loads(organizations.create(tx, given))
         except Conflict:
             return
         organization_id = UUID(organization["id"])
-        place = LocationCreate(
-            name=name, address_line1=f"{street} Main Street", city=city, state=state, zip=postal, phone=f"(415) 555-{100 + number:04}",
-            website_url=f"https://{organization['slug']}.example", pos_system=pos, seating_capacity=seats,
-        )  # fmt: skip
-        locations.create(tx, organization_id, place)
-        if number % 7:
-            first_name, last_name = person.split()
-            email = f"{first_name}.{last_name}{number}@{organization['slug']}.example".lower()
-            owner = ContactCreate(first_name=first_name, last_name=last_name, email=email, role_type="owner", portal_enabled=True)
-            contacts.create(tx, organization_id, owner)
-        for step, activity_type in enumerate(_HISTORIES[number % 10]):
-            when = tx.now - timedelta(days=days - step if days > step else 0, hours=1)
-            timeline.add(tx, organization_id, ActivityCreate(activity_type=activity_type, title=_TITLES[activity_type], occurred_at=when))
+        contact_id = _who_and_where(tx, organization_id, organization["slug"], number, name, draw)
+        today, days = tx.now, draw.randrange(1, 80)
+        history = _HISTORIES[number % 10]
+        for step, activity_type in enumerate(history):
+            tx.now = today - timedelta(days=days - step if days > step else 0, hours=1)
+            timeline.add(tx, organization_id, ActivityCreate(activity_type=activity_type, title=_TITLES[activity_type]))
+        tx.now = today
         if number % 10 >= _CLIENTS_FROM:
-            since = tx.now - timedelta(days=days * 6)
-            signed = Conversion(support_plan_tier="core", support_minutes_included=600, mrr_cents=mrr, client_since=since, reason="Signed")
-            stages.convert(tx, organization_id, signed)
+            demo_history.serve(tx, organization_id, contact_id, number, draw)
+        elif number % 10 == _CLIENTS_FROM - 1:
+            demo_history.negotiate(tx, organization_id, contact_id, rep_id, draw)
+
+
+def _who_and_where(tx: Tx, organization_id: UUID, slug: str, number: int, name: str, draw: random.Random) -> UUID | None:
+    """An address, and for most an owner; returns the owner's id."""
+    city, state, postal = draw.choice(_PLACES)
+    place = LocationCreate(
+        name=name, address_line1=f"{draw.randrange(100, 999)} Main Street", city=city, state=state, zip=postal,
+        phone=f"(415) 555-{100 + number:04}", website_url=f"https://{slug}.example",
+        pos_system=draw.choice(_POS), seating_capacity=draw.randrange(20, 140),
+    )  # fmt: skip
+    locations.create(tx, organization_id, place)
+    if not number % 7:
+        return None
+    first_name, last_name = draw.choice(_PEOPLE).split()
+    email = f"{first_name}.{last_name}{number}@{slug}.example".lower()
+    owner = ContactCreate(first_name=first_name, last_name=last_name, email=email, role_type="owner", portal_enabled=True)
+    return UUID(json.loads(contacts.create(tx, organization_id, owner))["id"])
