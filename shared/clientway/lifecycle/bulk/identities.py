@@ -41,13 +41,13 @@ union select l.organization_id from locations l
 union select l.organization_id from locations l
        where l.tenant_id = app.tenant() and l.phone_e164 = any (cast(:phones as text[])) and l.deleted_at is null
 union select c.organization_id from contacts c
-       where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[])) and c.deleted_at is null and c.organization_id is not null
+       where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[])) and c.deleted_at is null
 union select c.organization_id from contacts c
-       where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[])) and c.deleted_at is null and c.organization_id is not null
+       where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[])) and c.deleted_at is null
 union select c.organization_id from contacts c
-       where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[])) and c.deleted_at is null and c.organization_id is not null
+       where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[])) and c.deleted_at is null
 union select c.organization_id from contacts c
-       where c.tenant_id = app.tenant() and c.hubspot_contact_id = any (cast(:hubspot_contacts as text[])) and c.deleted_at is null and c.organization_id is not null
+       where c.tenant_id = app.tenant() and c.hubspot_contact_id = any (cast(:hubspot_contacts as text[])) and c.deleted_at is null
 """)
 _CONTACTS = text("""
 with hits as (
