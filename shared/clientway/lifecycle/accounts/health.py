@@ -219,11 +219,11 @@ def _satisfaction(i: Inputs) -> _Finding:
     nps = _ratio(10 * i.nps_points_180d, i.nps_answers_180d) if i.nps_answers_180d else account
     csat = _ratio(25 * (i.csat_points_180d - i.csat_answers_180d), i.csat_answers_180d)
     source = (
-        _count(i.nps_answers_180d, "NPS answer") + f" adding up to {i.nps_points_180d}"
+        f"{_count(i.nps_answers_180d, 'NPS answer')}, {_average(i.nps_points_180d, i.nps_answers_180d)} of 10 on average"
         if i.nps_answers_180d
         else f"an account NPS of {i.account_nps}"
     )
-    ratings = _count(i.csat_answers_180d, "ticket rating") + f" adding up to {i.csat_points_180d}"
+    ratings = f"{_count(i.csat_answers_180d, 'ticket rating')}, {_average(i.csat_points_180d, i.csat_answers_180d)} of 5 on average"
     signals = (
         _Signal(nps, source, "Call about the NPS answer and ask what would make it a 10."),
         _Signal(csat, ratings, "Follow up on the worst-rated ticket."),
@@ -300,6 +300,10 @@ def _advice(name: str, signals: tuple[_Signal, ...]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _average(points: int, answers: int) -> Decimal | None:
+    return _half_up(Fraction(points, answers), 1) if answers else None
 
 
 def _used(inputs: Inputs, *names: str) -> dict[str, int | bool | None]:

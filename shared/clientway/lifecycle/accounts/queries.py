@@ -127,7 +127,7 @@ def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
       update client_accounts
          set support_plan_tier = :tier, support_plan_status = case when :tier = 'none' then 'inactive' else 'active' end,
              support_plan_started_at = case when :tier = 'none' then null else cast(:since as timestamptz) end,
-             support_minutes_included = :minutes, mrr_cents = :mrr_cents, currency = :currency,
+             support_minutes_included = :minutes, mrr_cents = :mrr_cents, currency = coalesce(:currency, currency),
              client_since = cast(:since as timestamptz)
        where tenant_id = app.tenant() and organization_id = :organization_id""")
     tx.execute(statement, {**plan, "organization_id": organization_id})

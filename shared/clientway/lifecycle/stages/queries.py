@@ -79,7 +79,7 @@ _MOVE = text("""
 with move as (
   select * from jsonb_to_recordset(cast(:moves as jsonb)) as r(
     id uuid, organization_id uuid, sequence integer, from_stage text, to_stage text, trigger text, automatic boolean,
-    reason text, event_key text)
+    reason text, event_key text, account_id uuid)
 ), before as (
   select o.id, o.lifecycle_changed_at from organizations o join move m on m.organization_id = o.id where o.tenant_id = app.tenant()
 ), last_move as (
@@ -95,9 +95,12 @@ with move as (
     from last_move m
    where a.tenant_id = app.tenant() and a.organization_id = m.organization_id and m.to_stage = 'churned' and a.status <> 'churned'
 ), opened as (
-  insert into client_accounts as a (id, organization_id, client_since, assigned_rep_id)
-  select gen_random_uuid(), m.organization_id, :now, o.assigned_rep_id
-    from last_move m join organizations o on o.tenant_id = app.tenant() and o.id = m.organization_id where m.to_stage = 'client'
+  insert into client_accounts as a (id, organization_id, client_since, assigned_rep_id, currency)
+  select m.account_id, m.organization_id, :now, o.assigned_rep_id, t.currency
+    from last_move m
+    join organizations o on o.tenant_id = app.tenant() and o.id = m.organization_id
+    join tenants t on t.tenant_id = app.tenant()
+   where m.to_stage = 'client'
   on conflict (tenant_id, organization_id) do update
      set status = 'active', version = a.version + 1, updated_at = :now, health_dirty_at = coalesce(a.health_dirty_at, :now)
    where a.status in ('cancelled', 'churned')
@@ -164,7 +167,7 @@ def apply(tx: Tx, moves: Sequence[Applied]) -> None:
         {
             "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.sequence,
             "from_stage": one.move.from_stage, "to_stage": one.move.to_stage, "trigger": one.move.trigger,
-            "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key,
+            "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key, "account_id": str(uuid7()),
         }
         for one in moves
     ]  # fmt: skip

@@ -49,6 +49,6 @@ class Conversion(Schema):
     support_plan_tier: Annotated[str, StringConstraints(pattern="^(none|core|professional|premium)$")] = "none"
     support_minutes_included: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     mrr_cents: Cents = 0
-    currency: Currency = "USD"
+    currency: Currency | None = Field(None, description="The tenant's, when left out.")
     client_since: Timestamp | None = Field(None, description="Now, when left out; not in the future.")
     reason: Reason | None = None
