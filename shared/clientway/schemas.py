@@ -6,10 +6,10 @@ from strings; each accepts a string and nothing else (a number is not a time).
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 T = TypeVar("T")
 
@@ -32,13 +32,14 @@ class Patch(Schema):
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset()
 
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> Self:
-        for name in sorted(self.REQUIRED & self.model_fields_set):
-            if getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
+    @field_validator("*")
+    @classmethod
+    def _keeps_what_is_required(cls, value: Any, field: ValidationInfo) -> Any:
+        # By field rather than for the model, so that the error points at it. What was not sent is not looked at.
+        if value is None and field.field_name in cls.REQUIRED:
+            message = "may not be null"
+            raise ValueError(message)
+        return value
 
 
 Id = Annotated[UUID, BeforeValidator(_text_only), Field(strict=False)]

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from clientway.schemas import Cents, Currency, Day, Id, Schema, Timestamp, Version
+from clientway.schemas import Cents, Currency, Day, Id, Patch, Schema, Timestamp, Version
 
 AccountStatus = Literal["active", "paused", "cancelled", "churned"]
 PlanTier = Literal["none", "core", "professional", "premium"]
@@ -69,8 +69,12 @@ class ClientAccount(Schema):
     updated_at: Timestamp
 
 
-class ClientAccountPatch(Schema):
+class ClientAccountPatch(Patch):
     """Change an account: what is sent is replaced."""
+
+    REQUIRED: ClassVar = frozenset(
+        {"currency", "mrr_cents", "status", "support_minutes_included", "support_minutes_used", "support_plan_status", "support_plan_tier"}
+    )
 
     status: Literal["active", "paused", "cancelled"] | None = Field(None, description="cancelled ends it: the organization churns.")
     support_plan_tier: PlanTier | None = None
@@ -81,14 +85,6 @@ class ClientAccountPatch(Schema):
     currency: Currency | None = None
     nps_score: Annotated[int, Field(ge=-100, le=100)] | None = Field(None, description="Of the account as a whole; null clears.")
     assigned_rep_id: Id | None = Field(None, description="An active rep; null unassigns.")
-
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> "ClientAccountPatch":
-        for name in self.model_fields_set - {"nps_score", "assigned_rep_id"}:
-            if getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
 
 
 class HealthComponent(Schema):

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Id, Patch, Schema, ShortText, Text, Timestamp, Version
 
 RoleType = Literal["owner", "gm", "manager", "chef", "accounting", "other"]
 Method = Literal["email", "phone", "sms"]
@@ -41,22 +41,16 @@ class ContactCreate(_Details):
     status: Status = "active"
 
 
-class ContactPatch(_Details):
+class ContactPatch(_Details, Patch):
     """Change a contact: what is sent is replaced, null clears."""
+
+    REQUIRED: ClassVar = frozenset({"do_not_contact", "is_decision_maker", "is_primary", "portal_enabled", "status"})
 
     is_primary: bool | None = Field(None, description=PRIMARY)
     is_decision_maker: bool | None = None
     portal_enabled: bool | None = None
     do_not_contact: bool | None = None
     status: Status | None = None
-
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> "ContactPatch":
-        for name in ("is_primary", "is_decision_maker", "portal_enabled", "do_not_contact", "status"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
 
 
 class Contact(Schema):

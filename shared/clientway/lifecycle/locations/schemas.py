@@ -1,10 +1,10 @@
 """What goes into and comes out of the endpoints of locations."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from clientway.schemas import Cents, Currency, Id, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Cents, Currency, Id, Patch, Schema, ShortText, Text, Timestamp, Version
 
 Status = Literal["active", "closed"]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -46,22 +46,16 @@ class LocationCreate(_Details):
     is_primary: bool = Field(default=False, description=PRIMARY)
 
 
-class LocationPatch(_Details):
+class LocationPatch(_Details, Patch):
     """Change a location: what is sent is replaced, null clears."""
+
+    REQUIRED: ClassVar = frozenset({"country", "currency", "is_primary", "name", "status"})
 
     name: ShortText | None = None
     country: Country | None = None
     currency: Currency | None = None
     status: Status | None = None
     is_primary: bool | None = Field(None, description=PRIMARY)
-
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> "LocationPatch":
-        for name in ("name", "country", "currency", "status", "is_primary"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
 
 
 class Location(Schema):

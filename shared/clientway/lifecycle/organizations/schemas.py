@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, LongText, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Text, Timestamp, Version
 
 EntityType = Literal["single_location", "multi_location", "franchise", "group"]
 Key = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -40,8 +40,10 @@ class OrganizationCreate(Schema):
     _tags = field_validator("tags")(_without_repeats)
 
 
-class OrganizationPatch(Schema):
+class OrganizationPatch(Patch):
     """Change an organization: what is sent is replaced, null clears, `tags` replaces the whole list."""
+
+    REQUIRED: ClassVar = frozenset({"industry", "legal_name", "tags"})
 
     legal_name: ShortText | None = None
     dba_name: ShortText | None = None
@@ -58,14 +60,6 @@ class OrganizationPatch(Schema):
     notes: LongText | None = None
 
     _tags = field_validator("tags")(_without_repeats)
-
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> "OrganizationPatch":
-        for name in ("legal_name", "industry", "tags"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
 
 
 class RepSummary(Schema):

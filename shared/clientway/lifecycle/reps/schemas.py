@@ -1,11 +1,11 @@
 """What goes into and comes out of the endpoints of reps."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.organizations.schemas import Organization
-from clientway.schemas import Currency, Id, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Currency, Id, Patch, Schema, ShortText, Text, Timestamp, Version
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 
@@ -20,22 +20,16 @@ class RepCreate(Schema):
     active: bool = True
 
 
-class RepPatch(Schema):
+class RepPatch(Patch):
     """Change a rep; the slug stays. An inactive rep keeps organizations but gets no new ones."""
+
+    REQUIRED: ClassVar = frozenset({"active", "name"})
 
     name: Name | None = None
     email: ShortText | None = None
     phone: ShortText | None = None
     user_id: Id | None = None
     active: bool | None = None
-
-    @model_validator(mode="after")
-    def _keeps_what_is_required(self) -> "RepPatch":
-        for name in ("name", "active"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                message = f"{name} may not be null"
-                raise ValueError(message)
-        return self
 
 
 class Rep(Schema):
