@@ -19,6 +19,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from clientway import access, db, ids, tokens
 from clientway.db import Tx
+from tests import wire
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -80,6 +81,23 @@ class LambdaContext:
     def get_remaining_time_in_millis(self) -> int:
         """As much as a function has."""
         return 25_000
+
+
+@pytest.fixture(scope="session")
+def watch() -> Iterator[wire.Watch]:
+    """Hears every statement that the package sends while the tests run."""
+    watching = wire.Watch()
+    end = wire.listen(watching)
+    yield watching
+    end()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_wrong_on_the_wire(watch: wire.Watch) -> Iterator[None]:
+    """Each statement names its tenant, and none pins a proxied connection."""
+    yield
+    wrong, watch.wrong = watch.wrong, []
+    assert wrong == []
 
 
 @pytest.fixture(scope="session")
