@@ -19,20 +19,12 @@ from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.organizations import existence
 from clientway.paging import Request, one, page
-from clientway.schemas import Id, Schema
+from clientway.schemas import Schema
 
 Row = Mapping[str, Any]
 
 # Clocks differ: an event from a server a little ahead of ours is no event of the future.
 CLOCK_SKEW = timedelta(minutes=5)
-
-
-class RecordOrganization(Schema):
-    """Whose it is."""
-
-    id: Id
-    name: str
-    slug: str
 
 
 _ORGANIZATION = (

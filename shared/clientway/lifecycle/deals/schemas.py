@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.deals.rules import DealStage, DealStatus
-from clientway.lifecycle.records import RecordOrganization
+from clientway.lifecycle.organizations.schemas import RecordOrganization
 from clientway.schemas import Cents, Currency, Day, Id, Patch, Schema, ShortText, Text, Timestamp, Version
 
 LostReason = Annotated[Text, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]

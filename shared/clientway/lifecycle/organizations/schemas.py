@@ -126,6 +126,14 @@ class Organization(Schema):
     deleted_at: Timestamp | None
 
 
+class RecordOrganization(Schema):
+    """Whose a deal, a ticket or a payment is."""
+
+    id: Id
+    name: str
+    slug: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a caller asked of the list."""

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from clientway.lifecycle.organizations.schemas import RecordOrganization
 from clientway.lifecycle.payments.rules import PaymentStatus
-from clientway.lifecycle.records import RecordOrganization
 from clientway.schemas import Currency, Day, Id, Patch, Schema, Text, Timestamp, Version
 
 Note = Annotated[Text, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]

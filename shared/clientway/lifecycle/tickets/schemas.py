@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from clientway.lifecycle.records import RecordOrganization
+from clientway.lifecycle.organizations.schemas import RecordOrganization
 from clientway.lifecycle.tickets.rules import Priority, TicketStatus
 from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Timestamp, Version
 
