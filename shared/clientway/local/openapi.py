@@ -45,6 +45,28 @@ _REFUSALS = {
 }
 _WITH_MATCH = {"412": "Stale If-Match; carries the current ETag", "428": "If-Match is missing"}
 
+# In the order in which a client travels; a group that is not named here is an error.
+_GROUPS = {
+    "Imports": "Bring lists in: upload, preview, commit, undo.",
+    "Organizations": "The companies you sell to.",
+    "Locations": "Where they are, and what is known of each place.",
+    "Contacts": "The people there.",
+    "Lifecycle": "From lead to client, with every step on record.",
+    "Timeline": "What happened, newest first, never changed.",
+    "Deals": "Expected revenue, and the quotes for it.",
+    "Client accounts": "Who pays: plan, hours, revenue, and a health score that explains itself.",
+    "Payments": "What is due and what came in.",
+    "Tickets": "What clients ask for, and how satisfied they were with the answer.",
+    "Surveys": "How likely they are to recommend you.",
+    "Referrals": "Whom they have sent to you.",
+    "Reps": "Who looks after whom.",
+    "Portal": "What a contact sees.",
+    "Sign-in": "One-time links, codes and OIDC.",
+    "Members": "Your colleagues and their roles.",
+    "API keys": "Machines that act for you.",
+    "Operations": "Whether all is up.",
+}
+
 
 def build(template: Path) -> str:
     """The OpenAPI 3.1 document of all functions of a template, as JSON text. Raises ValueError for two models of one name."""
@@ -56,6 +78,7 @@ def build(template: Path) -> str:
             "description": "From raw lead to paying, healthy, returning client. Send `Authorization: Bearer <API key or session>`.",
         },
         "security": [{"bearer": []}],
+        "tags": [{"name": name, "description": description} for name, description in _GROUPS.items()],
         "paths": {},
         "components": {"schemas": {"Problem": _PROBLEM}, "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
     }
@@ -68,6 +91,10 @@ def build(template: Path) -> str:
             for method, operation in operations.items():
                 _complete(operation, method, needs_key=hasattr(module, "require_idempotency_key"))
                 document["paths"].setdefault(path.replace("<", "{").replace(">", "}"), {})[method] = operation
+                unknown = set(operation["tags"]) - set(_GROUPS)
+                if unknown:
+                    message = f"{name} is in a group that has no description: {', '.join(sorted(unknown))}"
+                    raise ValueError(message)
         _add_schemas(document["components"]["schemas"], part.get("components", {}).get("schemas", {}), name)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
