@@ -5,8 +5,6 @@ been built: nothing is committed for a request that fails to answer, and the sto
 exactly the bytes that were sent.
 """
 
-import base64
-import hashlib
 import json
 import re
 import time
@@ -31,7 +29,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from clientway import db, effects, ratelimit, tokens
+from clientway import bodies, db, effects, ratelimit, tokens
 from clientway.access import roles_allowed
 from clientway.db import Tx
 from clientway.errors import (
@@ -41,7 +39,6 @@ from clientway.errors import (
     NotFound,
     PreconditionRequired,
     Problem,
-    TooLarge,
     Unauthorized,
     Unprocessable,
 )
@@ -49,7 +46,6 @@ from clientway.paging import DatabaseJson
 
 logger = Logger(service="clientway")
 
-MAX_BODY = 256 * 1024
 SESSION_COOKIE = "__Host-clientway"
 PORTAL_COOKIE = "__Host-clientway-portal"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -153,7 +149,7 @@ class Api(APIGatewayHttpResolver):
 
     def _attempt(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
-            _check_body(event)
+            bodies.check(event)
             answer = super().resolve(event, context)
         except Exception as failure:  # noqa: BLE001  (the last line of defence: a defect answers 500 and leaks nothing)
             answer = self._refusal(failure)
@@ -206,7 +202,7 @@ _EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
 
 def api(name: str) -> Api:
     """Make the resolver of the handler module of this name, which ends in `handler = app.lambda_handler`."""
-    app = Api(enable_validation=True, json_body_deserializer=_strict_json)
+    app = Api(enable_validation=True, json_body_deserializer=bodies.strict_json)
     app._request_validation_middleware = _Requests()  # type: ignore[no-untyped-call]  # noqa: SLF001
     app._response_validation_middleware = _Answers()  # noqa: SLF001
     app.module = name
@@ -279,7 +275,7 @@ def _remember(app: Api, tx: Tx) -> None:
     if not (1 <= len(key) <= 255 and key.isprintable()):  # noqa: PLR2004
         pointer = FieldError("#/header/idempotency-key", "invalid", "1 to 255 printable characters")
         raise Malformed("Idempotency-Key is 1 to 255 printable characters.", errors=[pointer])
-    route, fingerprint = http["path"], _fingerprint(app)
+    route, fingerprint = http["path"], bodies.fingerprint(app.current_event.decoded_body)
     given = {"method": "POST", "route": route, "key": key, "fingerprint": fingerprint}
     try:
         fresh = tx.execute(_RESERVE, given).first()
@@ -305,16 +301,6 @@ select fingerprint, status, headers, body from idempotency_keys
  where tenant_id = app.tenant() and principal = current_setting('app.principal', true)
    and method = :method and route = :route and key = :key
 """)
-
-
-def _fingerprint(app: Api) -> str:
-    body = app.current_event.decoded_body
-    try:
-        canonical = json.dumps(_strict_json(body), sort_keys=True, separators=(",", ":")) if body else ""
-    except json.JSONDecodeError as error:
-        # Only where the route takes no body: elsewhere it was read, and refused, before.
-        raise Malformed("The body is not JSON.", errors=[FieldError("#", "json_invalid", error.msg)]) from None
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _credential(app: Api, needs: str) -> str:
@@ -345,53 +331,6 @@ def _check_query(app: Api) -> None:
     if unfit:
         errors = [FieldError(f"#/query/{name}", "nul", "has a NUL character, which no text here has") for name in unfit]
         raise Malformed("The query has a NUL character.", errors=errors)
-
-
-def _check_body(event: Mapping[str, Any]) -> None:
-    """Refuse a body that is too large or not UTF-8 before anything reads it."""
-    body = event.get("body") or ""
-    if len(body) > MAX_BODY * 4 // 3 + 4:
-        raise TooLarge(f"A body has at most {MAX_BODY} bytes.")
-    if event.get("isBase64Encoded"):
-        try:
-            raw = base64.b64decode(body, validate=True)
-            raw.decode()
-        except ValueError:
-            raise Malformed("The body is not UTF-8.", errors=[FieldError("#", "not_utf8", "send JSON as UTF-8")]) from None
-    else:
-        raw = body.encode("utf-8", "surrogatepass")
-    if len(raw) > MAX_BODY:
-        raise TooLarge(f"A body has at most {MAX_BODY} bytes.")
-
-
-def _strict_json(body: str) -> Any:
-    """JSON by RFC 8259 without the extras Python admits: no NaN, no repeated members, no bottomless nesting, no half characters."""
-
-    def refuse(constant: str) -> None:
-        raise json.JSONDecodeError(f"{constant} is not JSON", body, 0)
-
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise json.JSONDecodeError("an object names a member twice", body, 0)
-        return found
-
-    try:
-        found = json.loads(body, parse_constant=refuse, object_pairs_hook=members)
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, json.JSONDecodeError):
-            raise
-        raise json.JSONDecodeError("nested too deeply or a number too long", body, 0) from None
-    if _SURROGATE.search(body):
-        try:
-            json.dumps(found, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise json.JSONDecodeError("an escaped surrogate without its other half", body, 0) from None
-    return found
-
-
-# Whole pairs are fine and common; a half is no character, and nothing behind here can store or send it.
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _as_problem(failure: Exception) -> Problem | None:
