@@ -12,7 +12,7 @@ _PAGE = """<!doctype html>
 <script>{js}</script>
 <script>
 SwaggerUIBundle({{spec: {spec}, dom_id: "#swagger-ui", deepLinking: true, filter: true, docExpansion: "none", persistAuthorization: true,
-  tagsSorter: "alpha", layout: "BaseLayout", presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset]}});
+  layout: "BaseLayout", presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset]}});
 </script>
 </body>
 </html>
