@@ -39,6 +39,7 @@ select to_jsonb(o) as organization,
   from organizations o where o.tenant_id = app.tenant() and o.id {which} and o.deleted_at is null
  order by o.id for no key update of o
 """
+_REVERTED_AT_ONCE = 500
 _HITS = """
 with hits as (
   select id from organizations
@@ -149,6 +150,16 @@ def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
 
     A row that somebody has changed since (its version is another) is left as it is. Returns the ids that were undone.
     """
+    done: set[str] = set()
+    for first in range(0, len(rows), _REVERTED_AT_ONCE):
+        done |= _revert(tx, table, rows[first : first + _REVERTED_AT_ONCE])
+    return done
+
+
+def _revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
+    # By id as well as by the join: right after an import the statistics are of an almost empty table, and for the join alone every row
+    # of the tenant would be compared with every row given (4.4 s for 4,700 of 11,000).
+    ids = "{" + ",".join(str(row["id"]) for row in rows) + "}"
     created = [row for row in rows if row["before"] is None]
     changed = [row for row in rows if row["before"] is not None]
     done: set[str] = set()
@@ -156,9 +167,10 @@ def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
         statement = text(f"""
           update {table} x set deleted_at = :now, updated_at = :now, version = x.version + 1
             from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint)
-           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version and x.deleted_at is null returning x.id""")
+           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version and x.deleted_at is null
+             and x.id = any (cast(:ids as uuid[])) returning x.id""")
         given = json.dumps([{"id": row["id"], "version": row["version"]} for row in created])
-        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now}).scalars()}
+        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
     names = sorted({name for row in changed for name in row["before"]})
     if names:
         sets = ", ".join(f"{name} = case when r.before ? '{name}' then b.{name} else x.{name} end" for name in names)
@@ -166,8 +178,10 @@ def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
           update {table} x set {sets}, updated_at = :now, version = x.version + 1
             from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint, before jsonb)
            cross join lateral jsonb_populate_record(null::{table}, r.before) b
-           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version returning x.id""")
-        done |= {str(one) for one in tx.execute(statement, {"rows": json.dumps(changed, default=str), "now": tx.now}).scalars()}
+           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version
+             and x.id = any (cast(:ids as uuid[])) returning x.id""")
+        given = json.dumps(changed, default=str)
+        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
     return done
 
 
