@@ -1,18 +1,19 @@
 """What was agreed for all of the code, executed."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clientway.access import PERMISSIONS
-from clientway.local import openapi
-from clientway.local.template import read
+from clientway.local import openapi, template
 
 ROOT = Path(__file__).parents[1]
-TEMPLATE = read(ROOT / "template.yaml")
+TEMPLATE = template.read(ROOT / "template.yaml")
 FUNCTIONS = sorted(function.handler.removesuffix(".handler") for function in TEMPLATE.functions)
 API = sorted({route.handler.removesuffix(".handler") for route in TEMPLATE.routes})
 # What a request never needs at its start: each costs 0.1 s and more of a cold start.
@@ -34,6 +35,19 @@ def test_every_function_has_its_sample_event(function):
     routes = [f"{route.method.upper()} {route.path}" for route in TEMPLATE.routes if route.handler == f"{function}.handler"]
 
     assert not routes or event["routeKey"] in routes
+
+
+def test_every_function_is_reached_and_acts_in_the_role_of_its_kind():
+    # The local stack reads no roles: they mean something on AWS alone.
+    resources = yaml.load((ROOT / "template.yaml").read_text(), Loader=template._Loader)["Resources"]
+    kinds = {one.function: {"ApiRole"} for one in TEMPLATE.routes}
+    kinds |= {one.function: {"ConsumerRole", "SenderRole"} for one in TEMPLATE.consumers}
+    kinds |= {one.function: {"SchedulerRole"} for one in TEMPLATE.schedules}
+    roles = {one.name: resources[one.name]["Properties"]["Role"]["Fn::GetAtt"][0] for one in TEMPLATE.functions}
+
+    assert set(kinds) == set(roles)
+    assert {name: role for name, role in roles.items() if role not in kinds[name]} == {}
+    assert set(roles.values()) <= set(TEMPLATE.named("AWS::IAM::Role"))
 
 
 def test_every_sample_event_belongs_to_a_function():
@@ -70,11 +84,13 @@ def test_the_contract_has_every_route_and_no_other():
     assert described <= routed
 
 
-def test_operation_ids_are_unique():
+def test_every_operation_is_described_and_named_once():
     document = json.loads(openapi.DOCUMENT.read_text())
-    ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    ids = [operation["operationId"] for operation in operations]
 
     assert sorted(set(ids)) == sorted(ids)
+    assert [one["operationId"] for one in operations if not (one.get("summary") and one.get("description") and one.get("tags"))] == []
 
 
 def test_every_queue_has_a_dead_letter_queue_and_outlasts_its_consumer():
@@ -97,6 +113,24 @@ def test_what_handlers_ask_for_is_in_the_role_matrix():
 
 def test_the_package_initialisers_are_empty():
     assert [str(path) for path in (ROOT / "shared").rglob("__init__.py") if path.read_text().strip()] == []
+
+
+def test_no_module_is_longer_than_can_be_read():
+    lengths = {path: len(path.read_text().splitlines()) for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py")}
+
+    assert {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > 400} == {}
+
+
+def test_nothing_tracked_names_a_machine_or_a_registry():
+    # Locks carry hashes and no index; paths are relative to the checkout.
+    told = re.compile(r"(?<![\w.:/-])/(?:work|root|Users|home/\w+)/|pypi\.[o]rg|python[h]osted|--(?:extra-)?index-url\b(?<!no-emit-index-url)")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    found = {str(path.relative_to(ROOT)): hit[0] for path in files if (hit := told.search(path.read_bytes().decode("utf-8", "replace")))}
+
+    assert found == {}
 
 
 def test_the_template_is_valid_for_sam():

@@ -4,6 +4,7 @@ Powertools' own merge lets one model overwrite another of the same name; here th
 """
 
 import importlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def build(template: Path) -> str:
     for name in modules:
         module = importlib.import_module(name)
         app: Api = module.app
+        for route in (*app._static_routes, *app._dynamic_routes):  # noqa: SLF001  (Powertools does not look at docstrings)
+            route.description = inspect.getdoc(route.func)
         part = json.loads(app.get_openapi_json_schema(title="Clientway", version="1"))
         for path, operations in part.get("paths", {}).items():
             for method, operation in operations.items():
