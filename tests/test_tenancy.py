@@ -140,6 +140,28 @@ def test_every_table_forces_row_security(admin_engine):
         assert list(loose) == []
 
 
+@pytest.mark.parametrize("table", TABLES)
+def test_one_policy_and_no_wider_one_holds_for_the_roles_that_code_runs_as(admin_engine, table):
+    # Policies add up: a second one could only let more through.
+    with admin_engine.connect() as connection:
+        policies = connection.execute(
+            text("""select cmd, qual, with_check from pg_policies
+                     where schemaname = 'public' and tablename = :t and roles && '{public,clientway_app,clientway_job}'::name[]"""),
+            {"t": table},
+        ).all()
+
+    own = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
+    assert [tuple(one) for one in policies] == [("ALL", own, own)]
+
+
+def test_no_role_of_ours_goes_around_row_security(admin_engine):
+    with admin_engine.connect() as connection:
+        mighty = connection.execute(
+            text("select rolname from pg_roles where starts_with(rolname, 'clientway_') and (rolsuper or rolbypassrls or rolcreaterole)")
+        ).scalars()
+        assert list(mighty) == []
+
+
 @pytest.mark.parametrize("kind", ["session", "portal"])
 def test_every_kind_of_credential_enters(ours, tenant, kind):
     roles = ("portal",) if kind == "portal" else access.VIEWERS
