@@ -16,9 +16,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import DatabaseError
 
+from clientway import db
 from clientway.config import ConfigurationError, settings
-from clientway.errors import Problem
 from clientway.identity.tenants import service as tenants
 from clientway.integrations.legacy import failures, reading, service
 from clientway.integrations.legacy.service import OUTCOMES, Report, TableReport
@@ -26,6 +27,7 @@ from clientway.local import commands_admin
 
 _KEYS = ("CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY")
 _INTERRUPTED = 130
+_NO_SUCH_TABLE = "42P01"
 _MOST_REASONS = 8
 
 
@@ -37,6 +39,7 @@ def register(cli: typer.Typer) -> None:
 def migrate_legacy(
     file: Annotated[Path, typer.Argument(help="The old database: a D1 (SQLite) file with clients, restaurant_leads, hubspot_contacts.")],
     tenant: Annotated[str, typer.Option(help="The tenant's slug.")],
+    *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, show what it comes to, and roll it back.")] = False,
     failed: Annotated[Path | None, typer.Option(help="Where failed rows go; beside FILE unless given.")] = None,
 ) -> None:
@@ -51,8 +54,14 @@ def migrate_legacy(
         except (reading.UnreadableFile, ConfigurationError) as error:
             typer.secho(str(error), fg="red", err=True)
             raise typer.Exit(1) from None
+        except DatabaseError as error:
+            if db.sqlstate(error) != _NO_SUCH_TABLE:
+                raise
+            typer.secho("The database is not at the newest revision: run `clientway migrate` first.", fg="red", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            typer.secho("Interrupted. What was done stays; run again to go on.", fg="red", err=True)
+            done = "Nothing was kept." if dry_run else "What was done stays; run again to go on."
+            typer.secho(f"Interrupted. {done}", fg="red", err=True)
             raise typer.Exit(_INTERRUPTED) from None
     _show(console, report, dry_run=dry_run)
     _keep_failures(errors, report)
@@ -135,7 +144,11 @@ def _keep_failures(path: Path, report: Report) -> None:
     try:
         failures.write(path, report.failures)
     except OSError as error:
-        typer.secho(f"{path} cannot be written: {error.strerror}. {len(report.failures)} rows failed; name another with --failed.", fg="red", err=True)
+        typer.secho(
+            f"{path} cannot be written: {error.strerror}. {len(report.failures)} rows failed; name another with --failed.",
+            fg="red",
+            err=True,
+        )
         raise typer.Exit(1) from None
     if report.failures:
         typer.secho(f"{len(report.failures)} rows failed: {path}", fg="yellow", err=True)

@@ -110,8 +110,8 @@ class Book(Index):
         if len(holders) < SHARED_FROM:
             for one in sorted(holders):
                 person = self.people[one]
-                # Without an organization of its own the row needs a first name on both sides: a phone alone says nothing.
-                if person.organization_id == (known.id if known else person.organization_id) and self._same_person(person.row, contact, known):
+                here = known is None or person.organization_id == known.id
+                if here and self._same_person(person.row, contact, known):
                     return person
         return self._namesake(contact, known)
 
@@ -123,9 +123,7 @@ class Book(Index):
 
     def _by_imports_rules(self, given: Given) -> Match:
         """By e-mail, name and address, or name and phone; under either of its names."""
-        names = dict.fromkeys(
-            key for name in ("dba_name", "legal_name") if (key := normalise.name_key(given.organization.get(name)))
-        )
+        names = dict.fromkeys(key for name in ("dba_name", "legal_name") if (key := normalise.name_key(given.organization.get(name))))
         match = Match(None, None, "new")
         for name in names or [None]:
             keys = replace(given.keys, source_id=given.source_id, name=name)
@@ -150,6 +148,7 @@ class Book(Index):
 
     @staticmethod
     def _same_person(there: Row, given: Row, known: Known | None) -> bool:
+        # Where the row names no organization, both need a first name: a phone alone says nothing.
         first, other = ((row.get("first_name") or "").casefold() for row in (there, given))
         one_mailbox = not (there.get("email_norm") and given.get("email_norm"))
         return one_mailbox and (first == other if first and other else known is not None)

@@ -83,11 +83,13 @@ def _book(tx: Tx, run: Run, tasks: Sequence[_Task]) -> Book:
     for task in tasks:
         given, keys, contact = task.given, task.given.keys, task.given.contact
         places = (
-            (wanted.emails, keys.email), (wanted.phones, keys.phone), (wanted.phones, contact.get("phone_e164")), (wanted.addresses, keys.address),
+            (wanted.emails, keys.email), (wanted.phones, keys.phone), (wanted.phones, contact.get("phone_e164")),
+            (wanted.addresses, keys.address),
             (wanted.names, keys.name if given.kind == "hubspot" else None), (wanted.hubspot_contacts, contact.get("hubspot_contact_id")),
             (wanted.hubspot_companies, given.organization.get("hubspot_company_id")),
             (wanted.stripe_customers, given.organization.get("stripe_customer_id")), (wanted.source_ids, given.source_id),
-            (wanted.organization_ids, task.entry and task.entry.organization_id), (wanted.contact_ids, task.entry and task.entry.contact_id),
+            (wanted.organization_ids, task.entry and task.entry.organization_id),
+            (wanted.contact_ids, task.entry and task.entry.contact_id),
         )  # fmt: skip
         for values, value in places:
             if value:
@@ -162,8 +164,8 @@ class _Batch:
             self.changes.tags |= tags
             touched |= bool(tags)
         self.ledger[given.source_id] = {
-            "source_id": given.source_id, "organization_id": known.id if known else None, "location_id": location_id, "contact_id": contact_id,
-            "marks": task.marks,
+            "source_id": given.source_id, "organization_id": known.id if known else None, "location_id": location_id,
+            "contact_id": contact_id, "marks": task.marks,
         }  # fmt: skip
         return touched
 

@@ -13,16 +13,17 @@ from clientway import normalise
 from clientway.integrations.imports.candidates import Candidate, Keys, Refusal, candidate
 from clientway.integrations.legacy import plans, values
 from clientway.integrations.legacy.columns import COLUMNS, NOT_TAKEN
-from clientway.integrations.legacy.reading import Kind, Row
+from clientway.integrations.legacy.reading import Kind, Row, Table
 from clientway.lifecycle.stages.rules import Stage
 
+_KNOWN: Final = {kind: {name for names in columns.values() for name in names} | NOT_TAKEN for kind, columns in COLUMNS.items()}
 _LONGEST_ID: Final = 300
 _BY_IMPORTS: Final = frozenset(
     f"{table}.{name}"
     for table, names in {
         "organization": "legal_name dba_name entity_type industry notes",
-        "location": "name address_line1 city state zip country latitude longitude phone email website_url cuisine_primary service_style pos_system"
-        " seating_capacity employee_count status",
+        "location": "name address_line1 city state zip country latitude longitude phone email website_url cuisine_primary service_style"
+        " pos_system seating_capacity employee_count status",
         "contact": "first_name last_name full_name email phone title role_type",
     }.items()
     for name in names.split()
@@ -30,6 +31,10 @@ _BY_IMPORTS: Final = frozenset(
 _CLOSED: Final = frozenset({"closed", "permanently_closed", "out_of_business"})
 _STOPPED: Final = frozenset({"do_not_contact", "dnc", "blacklist", "blacklisted", "unsubscribed", "opted_out", "opt_out"})
 _METHODS: Final = {"email": "email", "e_mail": "email", "phone": "phone", "call": "phone", "sms": "sms", "text": "sms"}
+
+
+Columns = Mapping[str, tuple[str, ...]]
+"""The columns of a table by what they are here; see legacy/columns.py."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Given:
     created_at: str | None
     keys: Keys
     warnings: tuple[str, ...] = ()
+    not_taken: tuple[str, ...] = ()
 
     @property
     def alone(self) -> bool:
@@ -72,16 +78,19 @@ class Unreachable(Refusal):
 class _Cells:
     """A row's values by what they are here."""
 
-    columns: Mapping[str, tuple[str, ...]]
+    columns: Columns
     values: Mapping[str, Any]
     warnings: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.texts = {name: found for name, value in self.values.items() if (found := values.text(value)) is not None}
+
     def raw(self, target: str) -> Any:
         """The first of the target's columns that says something."""
-        return next((value for name in self.columns.get(target, ()) if values.text(value := self.values.get(name)) is not None), None)
+        return next((self.values[name] for name in self.columns.get(target, ()) if name in self.texts), None)
 
     def text(self, target: str, longest: int = 300) -> str | None:
-        return (values.text(self.raw(target)) or "")[:longest] or None
+        return next((self.texts[name][:longest] for name in self.columns.get(target, ()) if name in self.texts), None)
 
     def read(self, target: str, reader: Any) -> Any:
         """The value as `reader` understands it; what it does not understand is left out with a warning."""
@@ -96,9 +105,15 @@ class _Cells:
         return found.isoformat() if found else None
 
 
-def given(row: Row, kind: Kind, *, region: str, lost_zeros: bool) -> Given | Refusal:
+def columns_of(table: Table) -> Columns:
+    """What the columns that a table has are here."""
+    found = {target: tuple(name for name in names if name in table.columns) for target, names in COLUMNS[table.kind].items()}
+    return {target: names for target, names in found.items() if names}
+
+
+def given(row: Row, kind: Kind, columns: Columns, *, region: str, lost_zeros: bool) -> Given | Refusal:
     """Read a row. A refusal is a row that names nobody; Unreachable is one of a person whom nothing leads to."""
-    cells = _Cells(COLUMNS[kind], row.values)
+    cells = _Cells(columns, row.values)
     read = candidate(*_for_imports(cells, kind), region=region, lost_zeros=lost_zeros)
     if isinstance(read, Refusal):
         return Refusal("no name: neither a business, a person nor an e-mail address is named")
@@ -133,13 +148,8 @@ def given(row: Row, kind: Kind, *, region: str, lost_zeros: bool) -> Given | Ref
         created_at=cells.time("created_at"),
         keys=keys,
         warnings=(*read.warnings, *cells.warnings),
+        not_taken=tuple(name for name in cells.texts if name not in _KNOWN[kind]),
     )
-
-
-def not_taken(row: Row, kind: Kind) -> list[str]:
-    """The columns in which a row says something that has no place here."""
-    known = {name for names in COLUMNS[kind].values() for name in names} | NOT_TAKEN
-    return [name for name, value in row.values.items() if name not in known and values.text(value) is not None]
 
 
 def _for_imports(cells: _Cells, kind: Kind) -> tuple[tuple[str, ...], dict[int, str]]:

@@ -37,9 +37,7 @@ def mark(value: Any, key: bytes) -> str:
     return blake2b(json.dumps(plain, sort_keys=True).encode(), key=key, digest_size=9).hexdigest()
 
 
-def changes(
-    table: str, there: Row, given: Row, last: Marks, key: bytes, *, blanks: Mapping[str, Any] = _BLANKS
-) -> tuple[Row, list[str]]:
+def changes(table: str, there: Row, given: Row, last: Marks, key: bytes, *, blanks: Mapping[str, Any] = _BLANKS) -> tuple[Row, list[str]]:
     """The fields to be written, and the names of those that differ and are kept as they are here."""
     found: Row = {}
     kept: list[str] = []

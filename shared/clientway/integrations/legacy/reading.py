@@ -93,7 +93,10 @@ class LegacyFile:
         statement = f"""
           select count(*) filter (where length({name}) in (3, 4)) > 0.02 * count(*) from {_quoted(table.name)}
            where {name} is not null and {name} <> '' and cast({name} as text) not glob '*[^0-9]*'"""
-        return bool(self._connection.execute(statement).fetchone()[0])
+        try:
+            return bool(self._connection.execute(statement).fetchone()[0])
+        except sqlite3.Error as error:
+            raise UnreadableFile(f"{table.name} cannot be read to its end: {error}") from None
 
     def _known_tables(self) -> tuple[Table, ...]:
         listed = self._connection.execute("select name from sqlite_master where type in ('table', 'view') order by name").fetchall()

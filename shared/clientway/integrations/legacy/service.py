@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from clientway import db, effects
@@ -24,7 +25,6 @@ from clientway.errors import Conflict
 from clientway.integrations.imports.candidates import Refusal
 from clientway.integrations.imports.reasons import kinds
 from clientway.integrations.legacy import engine, mapping, queries, reading, values
-from clientway.integrations.legacy.columns import COLUMNS
 from clientway.integrations.legacy.engine import Outcome, Run
 from clientway.integrations.legacy.mapping import Given
 from clientway.integrations.legacy.reading import LegacyFile, Row, Table
@@ -115,20 +115,23 @@ def _transactions(tenant_id: UUID, *, dry_run: bool) -> Iterator[Transaction]:
 
     @contextmanager
     def part() -> Iterator[Tx]:
-        with whole.connection.begin_nested():
-            try:
-                yield whole
-                effects.flush(whole)
-            except BaseException:
-                whole.effects.clear()
-                raise
+        whole.execute(_SAVEPOINT)
+        try:
+            yield whole
+            effects.flush(whole)
+        except Exception:
+            whole.effects.clear()
+            whole.execute(_BACK)
+            raise
 
     try:
-        # The first flight says who we are; a savepoint cannot ride along with it.
-        assert whole.tenant_id == tenant_id
         yield part
     finally:
         db.rollback(whole)
+
+
+# A newer one of the same name hides the older: none needs to be released.
+_SAVEPOINT, _BACK = text("savepoint part"), text("rollback to savepoint part")
 
 
 @dataclass
@@ -142,13 +145,15 @@ class _Migration:
     transaction: Transaction
     progress: Progress
     found: TableReport = field(init=False)
+    columns: mapping.Columns = field(init=False)
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def report(self) -> TableReport:
         """Take every row of the table."""
         self.found = TableReport(self.table.name, self.table.rows)
         self.progress(self.table.name, 0)
-        lost_zeros = self.file.loses_zeros(self.table, COLUMNS[self.table.kind]["location.zip"])
+        self.columns = mapping.columns_of(self.table)
+        lost_zeros = self.file.loses_zeros(self.table, self.columns.get("location.zip", ()))
         rows = self.file.rows(self.table)
         while chunk := list(islice(rows, CHUNK)):
             usable = [(row, given) for row in chunk if (given := self._read(row, lost_zeros=lost_zeros)) is not None]
@@ -157,14 +162,14 @@ class _Migration:
         return self.found
 
     def _read(self, row: Row, *, lost_zeros: bool) -> Given | None:
-        self.found.not_taken.update(mapping.not_taken(row, self.table.kind))
-        given = mapping.given(row, self.table.kind, region=self.region, lost_zeros=lost_zeros)
+        given = mapping.given(row, self.table.kind, self.columns, region=self.region, lost_zeros=lost_zeros)
         if isinstance(given, mapping.Unreachable):
             self.found.add("skipped", given.reason)
             return None
         if isinstance(given, Refusal):
             self._fail(row, "", given.reason)
             return None
+        self.found.not_taken.update(given.not_taken)
         content = hash(tuple(values.cell(value) for value in row.values.values()))
         number, before = self.seen.setdefault(given.source_id, (row.number, content))
         if number == row.number:

@@ -87,7 +87,11 @@ class Standings:
             for number, (given, last) in enumerate(self.wanted[client].plans):
                 plan = self._plan(tx, given, client, holders, reps)
                 new = client not in had and number == 0
-                found = _opening({**plan, "currency": self.currency}, given, tx.now.isoformat()) if new else _later(account, plan, last, self.key)
+                found = (
+                    _opening({**plan, "currency": self.currency}, given, tx.now.isoformat())
+                    if new
+                    else _later(account, plan, last, self.key)
+                )
                 account.update(found)
                 fields |= found
             if fields:

@@ -56,7 +56,7 @@ def moment(value: Any) -> datetime | None:
             found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError, OSError):
         return None
-    return found if _EPOCH < found and found.year < _LAST_YEAR else None
+    return found if found > _EPOCH and found.year < _LAST_YEAR else None
 
 
 def number(value: Any) -> Decimal | None:

@@ -217,10 +217,11 @@ def _derive(record: Record) -> None:
     place = next((one for one in record.places if one.get("is_primary")), {})
     contact = next((one for one in record.contacts if one.get("is_primary")), {})
     parts = {"location": place, "contact": contact}
+    known = _DEFAULTS["organizations"] | {name: value for name, value in own.items() if value is not None}
     facts = {}
     for name in ORGANIZATION_WEIGHTS:
         part, dot, column = name.partition(".")
-        facts[name] = parts[part].get(column) if dot else own.get(name)
+        facts[name] = parts[part].get(column) if dot else known.get(name)
     rated = data_completeness(facts)
     reaches = [rules.reach(one.get("phone") or "", one.get("phone_e164"), one.get("email_norm")) for one in record.places]
     own |= {
