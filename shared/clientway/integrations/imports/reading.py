@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -60,16 +60,17 @@ class EmptyTable(ValueError):  # noqa: N818  (what is wrong with the file, for i
     """There is nothing in the file."""
 
 
-def open_table(stream: BinaryIO) -> Table:
-    """Find out how a seekable stream is to be read. Raises EmptyTable."""
+def open_table(stream: BinaryIO, known: Sequence[str] = ()) -> Table:
+    """Find out how a seekable stream is to be read; `known` are its columns where they are known. Raises EmptyTable."""
     encoding = _encoding(stream)
     delimiter = _delimiter(stream, encoding)
     first = [cells for cells, _ in _first(_records(stream, encoding, delimiter), _SAMPLE + 1)]
     if not first:
         raise EmptyTable("the file has no rows")
-    has_header = _is_header(first[0])
+    # A name may look like data, such as 2026: where the names are known, the first row is they or it is data.
+    has_header = column_names(first[0]) == tuple(known) if known else _is_header(first[0])
     width = len(first[0]) if has_header else Counter(map(len, first)).most_common(1)[0][0]
-    columns = _unique(first[0]) if has_header else tuple(f"column_{n}" for n in range(1, width + 1))
+    columns = column_names(first[0]) if has_header else tuple(f"column_{n}" for n in range(1, width + 1))
     table = Table(columns, has_header, encoding, delimiter, (), stream)
     sample = tuple(_first(table.rows(), _SAMPLE))
     return Table(columns, has_header, encoding, delimiter, sample, stream)
@@ -145,7 +146,8 @@ def _is_header(cells: tuple[str, ...]) -> bool:
     return bool(given) and not looks_like_data and len({cell.casefold() for cell in given}) == len(given)
 
 
-def _unique(header: tuple[str, ...]) -> tuple[str, ...]:
+def column_names(header: Sequence[str]) -> tuple[str, ...]:
+    """What the columns under a header are called: each has a name, and its own."""
     names = [normalise.text(cell) or f"column_{n}" for n, cell in enumerate(header, start=1)]
     seen: Counter[str] = Counter()
     unique = []

@@ -11,6 +11,7 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.ids import uuid7
 from clientway.integrations.imports import mapping as mappings
 from clientway.integrations.imports import queries, storage
+from clientway.integrations.imports.reading import column_names
 from clientway.integrations.imports.schemas import (
     ImportAccepted,
     ImportCreate,
@@ -53,8 +54,10 @@ def start(tx: Tx, given: ImportCreate) -> ImportStarted:
         "id": import_id, "source": given.source, "filename": given.filename, "mapping": wanted, "created_by": tx.actor.id,
         "status": "awaiting_upload" if given.rows is None else "previewing",
         "object_key": storage.key(tx.tenant_id, import_id) if given.rows is None else None,
-        "inline_content": None if given.rows is None else _as_csv(given.rows),
     }  # fmt: skip
+    if given.rows is not None:
+        columns = list(dict.fromkeys(name for one in given.rows for name in one))
+        row |= {"inline_content": _as_csv(columns, given.rows), "columns": [{"name": name} for name in column_names(columns)]}
     queries.insert(tx, row)
     effects.audit(tx, "import.started", "import", import_id, {"source": given.source, "filename": given.filename})
     if given.rows is not None:
@@ -169,9 +172,8 @@ def _require(status: str, action: str, sources: tuple[str, ...]) -> None:
         raise ImportStateRefused(f"An import that is {status} does not {action}.", current=status, legal=legal)
 
 
-def _as_csv(rows: list[dict[str, Any]]) -> bytes:
+def _as_csv(columns: list[str], rows: list[dict[str, Any]]) -> bytes:
     """Rows as the same kind of file that an upload is: one reader for both."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)

@@ -12,7 +12,7 @@ from clientway.integrations.imports.schemas import Upload
 MOST_BYTES = 50 * 1024 * 1024
 _EXPIRES = 900
 _SPOOLED = 8 * 1024 * 1024
-_FORMULA = re.compile(r"^[\s]*[=+\-@\t\r]")
+_FORMULA = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")  # the wide ones too: East Asian spreadsheets take them for the others
 _HARMLESS = re.compile(r"^[+-]?[\d][\d\s().,-]*$")
 
 

@@ -43,7 +43,7 @@ def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) 
     if row is None or row["status"] != "previewing":
         return
     with storage.open_file(row) as file:
-        table = open_table(file)
+        table = open_table(file, [column["name"] for column in row["columns"] or ()])
         guesses = mapping.guess(table.columns, [one.cells for one in table.sample])
         wanted = {column: guess.target for column, guess in guesses.items()} | {
             column: target for column, target in (row["mapping"] or {}).items() if target is None or target in mapping.TARGETS
@@ -86,7 +86,7 @@ def _commit(tenant_id: UUID, import_id: UUID, time_is_up: Callable[[], bool]) ->
             return
         queries.update(tx, import_id, status="running", started_at=row["started_at"] or tx.now)
     with storage.open_file(row) as file:
-        table = open_table(file)
+        table = open_table(file, [column["name"] for column in row["columns"] or ()])
         with db.job_transaction(tenant_id) as tx:
             # Before the rows are read: it looks through a column of its own.
             run = _run(tx, row, table, row["mapping"])
