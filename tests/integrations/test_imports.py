@@ -85,6 +85,7 @@ def test_rows_become_organizations_and_every_row_is_accounted_for(invoke, tenant
     assert [row.outcome for row in rows] == ["created", "updated", "skipped", "failed", "created"]
     assert rows[2].reason == "the same as row 1"
     [found] = invoke("lifecycle/organizations", query={"q": "472-1234"}).json["data"]
+    assert "industry" not in found["missing_fields"], "a default is known"
     assert (found["legal_name"], found["lifecycle_stage"], found["primary_location"]["website_url"]) == (
         "Blue Bistro",
         "prospect",
