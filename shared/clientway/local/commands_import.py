@@ -1,6 +1,8 @@
 """`clientway import`: a list from a file into a running Clientway, over HTTP: upload, preview, commit, outcome, undo."""
 
+import io
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -63,6 +65,10 @@ def import_list(
 
     Nothing is written before the commit. Rows that are there already fill blanks and overwrite nothing.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no “ë” shows a question mark; it does not end an import.
+            stream.reconfigure(errors="replace")
     console = Console(stderr=as_json, highlight=False)
     with _ended_in_a_line():
         if len([one for one in (file, follow, cancel, undo) if one is not None]) != 1:
@@ -88,7 +94,7 @@ def _import(
     """Upload, preview, ask unless `agreed` says it already, commit."""
     run.upload(file, source, chosen)
     found, preview = run.preview()
-    facts = f"{view.number(preview['total'])} rows, {view.size(file.stat().st_size)}"
+    facts = f"{view.of_rows(preview['total'])}, {view.size(file.stat().st_size)}"
     run.console.print(f"\n[bold]{view.escaped(file.name)}[/]  {facts}", soft_wrap=True)
     tried = f"Source “{source}”. Read and tried out in {run.seconds['preview']:.1f} s; nothing is written yet."
     run.console.print(view.escaped(tried), style="dim")
@@ -114,14 +120,14 @@ def _go_on(run: Run, *, follow: UUID | None, cancel: UUID | None, undo: UUID | N
     counts = found["counts"]
     written = counts["created"] + counts["updated"]
     if cancel:
-        run.console.print(f"Cancelled with {view.number(counts['done'])} of {view.number(counts['total'])} rows done.")
+        run.console.print(f"Cancelled with {view.number(counts['done'])} of {view.of_rows(counts['total'])} done.")
         if written:
             run.console.print(f"To take them back: {view.escaped(run.way_back())}", soft_wrap=True)
     else:
         kept = written - counts["undone"]
-        run.console.print(f"[bold]Undone[/] in {run.seconds['undo']:.1f} s: {view.number(counts['undone'])} rows taken back.")
+        run.console.print(f"[bold]Undone[/] in {run.seconds['undo']:.1f} s: {view.of_rows(counts['undone'])} taken back.")
         if kept:
-            run.console.print(f"[yellow]{view.number(kept)} rows stay as they are: somebody has worked on what they became.[/]")
+            run.console.print(f"[yellow]{view.of_rows(kept)} kept: somebody has worked on what came of them.[/]")
     return _summary(run, found)
 
 
@@ -142,14 +148,15 @@ def _tell(run: Run, found: Mapping[str, Any], errors: Path | None, *, always: bo
         console.print(f"[bold green]Imported[/] in {run.seconds['commit']:.1f} s.")
     else:
         why = f": {view.escaped(found['error'])}" if found["error"] else ""
-        place = f"{view.number(counts['done'])} of {view.number(counts['total'])} rows"
+        place = f"{view.number(counts['done'])} of {view.of_rows(counts['total'])}"
         console.print(f"[bold red]{found['status'].capitalize()}[/] after {place}{why}.")
     console.print(view.outcome(counts))
     if errors is not None and (counts["failed"] or always):
         try:
             errors.write_bytes(run.error_file())
             kept = str(errors)
-            console.print(f"The failed rows and why: {view.escaped(kept)}", soft_wrap=True)
+            what = "The failed rows and why" if counts["failed"] else "No row failed; a file without rows"
+            console.print(f"{what}: {view.escaped(kept)}", soft_wrap=True)
         except OSError as problem:
             lost = f"The failed rows could not be written to {errors}: {problem.strerror}."
             console.print(view.escaped(lost), style="red", soft_wrap=True)

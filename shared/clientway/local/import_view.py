@@ -15,7 +15,7 @@ _COLOURS: Final = {"created": "green", "updated": "cyan", "skipped": "yellow", "
 # The columns that a person recognises a business by come first where there is no room for all.
 _TELLING: Final = (
     "organization.legal_name", "organization.dba_name", "contact.full_name", "contact.last_name", "contact.first_name", "location.city",
-    "location.address_line1", "contact.email", "location.phone", "contact.phone", "location.website_url", "location.state", "location.zip",
+    "location.phone", "contact.phone", "contact.email", "location.address_line1", "location.website_url", "location.state", "location.zip",
     "organization.source_id", "organization.tags",
 )  # fmt: skip
 # Without one of these, no row can become anything.
@@ -27,6 +27,8 @@ _NAMING: Final = {
     "contact.last_name",
     "contact.email",
 }
+_GAP = 3
+_NARROWEST_CUT = 14
 _WIDEST_CELL = 28
 _WIDEST_REASON = 36
 _WIDE = 100
@@ -47,6 +49,11 @@ def escaped(text: object) -> str:
 def number(count: int) -> str:
     """6359 as 6,359."""
     return f"{count:,}"
+
+
+def of_rows(count: int) -> str:
+    """“1 row”, “6,359 rows”."""
+    return f"{number(count)} {'row' if count == 1 else 'rows'}"
 
 
 def size(count: int) -> str:
@@ -109,8 +116,17 @@ def rows(preview: Mapping[str, Any], found: Sequence[Mapping[str, Any]], count: 
     shown = preview["rows"][:count]
     reasons = ["" if row["reason"] == "new" else clean(row["reason"] or "") for row in shown]
     reason_width = min(max(map(cell_len, reasons), default=0), _WIDEST_REASON)
-    room = width - cell_len(number(max((row["row_number"] for row in shown), default=0))) - len("updated") - reason_width - 8
-    table = _table(f"The first {number(len(shown))} of {number(preview['total'])} rows" if len(shown) < preview["total"] else "The rows")
+    # Edges, the numbers, the outcome and the reason; the rest is for cells.
+    room = (
+        width
+        - 2
+        - max(len("row"), len(number(shown[-1]["row_number"])))
+        - len("outcome")
+        - reason_width
+        - (_GAP if reason_width else 0)
+        - _GAP
+    )
+    table = _table(f"The first {number(len(shown))} of {of_rows(preview['total'])}" if len(shown) < preview["total"] else "The rows")
     table.add_column("row", justify="right", no_wrap=True, style="dim")
     table.add_column("outcome", no_wrap=True)
     chosen = _that_fit(found, shown, room)
@@ -133,7 +149,7 @@ def outcome(counts: Mapping[str, int]) -> Text:
     text = Text()
     for name in OUTCOMES:
         text.append(" · " if text else "").append(f"{name} {number(counts[name])}", _COLOURS[name] if counts[name] else "dim")
-    return text.append(f" = {number(sum(counts[name] for name in OUTCOMES))} rows in", "dim")
+    return text.append(f" = {of_rows(sum(counts[name] for name in OUTCOMES))} in", "dim")
 
 
 def show(console: Console, preview: Mapping[str, Any], found: Sequence[Mapping[str, Any]], count: int) -> None:
@@ -161,8 +177,10 @@ def _that_fit(found: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, A
     chosen = []
     for place in places:
         texts = [clean(found[place]["name"]), _field(found[place]), *(clean(row["cells"][place]) for row in shown)]
-        wide = min(max(map(cell_len, texts)), _WIDEST_CELL)
-        if wide + 2 <= room:
+        whole = min(max(map(cell_len, texts)), _WIDEST_CELL)
+        # Better cut short than not there, as long as something can be read.
+        wide = max(min(whole, room - _GAP), min(whole, _NARROWEST_CUT))
+        if wide + _GAP <= room:
             chosen.append((place, wide))
-            room -= wide + 2
+            room -= wide + _GAP
     return sorted(chosen)
