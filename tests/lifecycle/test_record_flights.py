@@ -42,3 +42,10 @@ def test_every_request_keeps_to_its_budget(flights, invoke):  # noqa: F811
     budget = {"create": 4, "change": 3, "list": 2, "read": 2}
     facts = {"create deal and stage": 7, "create second deal": 6, "create payment and stage": 7}
     assert {name: count for name, count in counted.items() if count > facts.get(name, budget[name.split()[0]])} == {}, counted
+
+
+def test_the_list_of_sessions_asks_no_more_than_another_list(counting_proxy, invoke):  # noqa: F811
+    invoke("identity/sessions")
+    counting_proxy.reset()
+    assert invoke("identity/sessions").status == 200
+    assert counting_proxy.flights == 2

@@ -38,8 +38,6 @@ imports = Table(
     Column("failed_count", Integer, nullable=False, server_default=FetchedValue()),
     Column("undone_count", Integer, nullable=False, server_default=FetchedValue()),
     Column("error", Text),
-    Column("lease_until", TIMESTAMP(timezone=True)),
-    Column("lease_token", Uuid),
     Column("created_by", Uuid),
     Column("started_at", TIMESTAMP(timezone=True)),
     Column("finished_at", TIMESTAMP(timezone=True)),

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, select, text
 
 from clientway.db import Tx
 from clientway.identity.tables import sessions, users
@@ -14,8 +14,14 @@ SORTS = {"created_at": sessions.c.created_at}
 ROW_ID = sessions.c.id
 
 
-def live(tx: Tx, *, current: UUID | None, user_id: UUID | None) -> Select[Any]:
-    """Sessions that still open something, of one user or of all."""
+# What app.enter has set of the caller: asked there, it costs no flight of its own.
+_CREDENTIAL = func.nullif(func.current_setting("app.credential", True), "")
+_IS_ADMIN = func.current_setting("app.role", True) == "admin"
+_IS_OWN = func.concat("user:", sessions.c.user_id) == func.current_setting("app.principal", True)
+
+
+def live(tx: Tx, *, user_id: UUID | None) -> Select[Any]:
+    """Sessions that still open something, of one user or of all; who is no administrator sees none but their own."""
     statement = (
         select(
             sessions.c.id,
@@ -24,13 +30,13 @@ def live(tx: Tx, *, current: UUID | None, user_id: UUID | None) -> Select[Any]:
             users.c.email_norm.label("email"),
             sessions.c.method,
             sessions.c.user_agent,
-            func.coalesce(sessions.c.id == literal(current, sessions.c.id.type), literal(value=False)).label("is_current"),
+            func.coalesce(cast(sessions.c.id, Text) == _CREDENTIAL, literal(value=False)).label("is_current"),
             sessions.c.created_at,
             sessions.c.last_seen_at,
             sessions.c.expires_at,
         )
         .join(users, users.c.id == sessions.c.user_id)
-        .where(_live(tx))
+        .where(_live(tx), _IS_ADMIN | _IS_OWN)
     )
     return statement if user_id is None else statement.where(sessions.c.user_id == user_id)
 

@@ -596,8 +596,6 @@ create table public.imports (
   failed_count integer not null default 0,
   undone_count integer not null default 0,
   error text,
-  lease_until timestamptz,
-  lease_token uuid,
   created_by uuid,
   started_at timestamptz,
   finished_at timestamptz,
@@ -758,7 +756,8 @@ begin
   if c.role <> all (p_roles) then
     raise exception using errcode = 'CW403', message = 'role ' || c.role || ' may not do this';
   end if;
-  perform set_config('app.tenant_id', c.tenant_id::text, true), set_config('app.principal', c.kind || ':' || c.actor_id, true);
+  perform set_config('app.tenant_id', c.tenant_id::text, true), set_config('app.principal', c.kind || ':' || c.actor_id, true),
+          set_config('app.role', c.role, true), set_config('app.credential', c.credential_id::text, true);
   return jsonb_build_object('tenant_id', c.tenant_id, 'kind', c.kind, 'actor_id', c.actor_id, 'credential_id', c.credential_id, 'role', c.role, 'name', c.name);
 end $$;
 comment on function app.enter(text, text[]) is 'Resolves a credential to tenant, actor and role, refuses a role that is not allowed, and sets the tenant of this transaction only. Last-seen times move at most once a minute and never wait for a lock.';
