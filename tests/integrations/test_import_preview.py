@@ -71,6 +71,21 @@ def test_the_preview_tells_reasons_apart_by_outcome(invoke, tenant):
     assert preview.reasons["same id in this source; nothing new"] == 1
 
 
+def test_a_preview_whose_time_is_up_counts_the_rest(invoke, tenant, monkeypatch):
+    monkeypatch.setattr(worker, "CHUNK", 2)
+    rows = [{"id": str(n), "name": f"Place {n}"} for n in range(7)]
+    one = invoke("integrations/imports", method="POST", body={"source": "list", "rows": rows}).json["id"]
+    moments = iter([False, False, True, True])
+
+    worker.work(tenant.id, UUID(one), "preview", time_is_up=lambda: next(moments))
+
+    preview = invoke("integrations/import_preview", method="GET", path={"import_id": one}).json
+    assert (preview["total"], preview["tried"], preview["created"]) == (7, 4, 4)
+    assert invoke("integrations/import_commit", method="POST", path={"import_id": one}).status == 202
+    worker.work(tenant.id, UUID(one), "commit")
+    assert invoke("integrations/import_one", path={"import_id": one}).json["counts"]["created"] == 7
+
+
 def test_a_column_says_who_chose_its_target(invoke, tenant):
     one = start(
         invoke,

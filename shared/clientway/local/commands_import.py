@@ -107,7 +107,7 @@ def _import(
     else:
         told = _summary(run, run.cancel())
         run.console.print("Nothing was written.")
-    previewed = {name: preview[name] for name in ("total", *view.OUTCOMES, "why")}
+    previewed = {name: preview[name] for name in ("total", "tried", *view.OUTCOMES, "why")}
     return {"file": str(file), "source": source, **told, "preview": previewed, "columns": found["columns"]}
 
 
@@ -133,6 +133,8 @@ def _go_on(run: Run, *, follow: UUID | None, cancel: UUID | None, undo: UUID | N
 
 def _asked(run: Run, preview: Mapping[str, Any]) -> bool:
     question = f"Write {view.number(preview['created'])} new and {view.number(preview['updated'])} changed rows?"
+    if preview["tried"] < preview["total"]:
+        question = f"Import all {view.of_rows(preview['total'])}?"
     try:
         return typer.confirm(question, err=run.console.stderr)
     except typer.Abort:

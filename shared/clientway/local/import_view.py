@@ -87,7 +87,9 @@ def plan(preview: Mapping[str, Any]) -> RenderableType:
             label = [Text(), Text()]
     table.add_section()
     table.add_row(Text("rows in", "bold"), Text(number(preview["total"]), "bold"), Text(), Text(), Text())
-    return table
+    if preview["tried"] == preview["total"]:
+        return table
+    return Group(table, Text(f"So long a list is tried out in part: the counts are of the first {of_rows(preview['tried'])}.\n", "yellow"))
 
 
 def columns(found: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], width: int) -> RenderableType:

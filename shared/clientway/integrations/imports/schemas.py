@@ -114,6 +114,7 @@ class ImportPreview(Schema):
 
     import_id: Id
     total: int
+    tried: int = Field(description="Rows that the counts are of: all, unless the list is so long that time was up before.")
     created: int
     updated: int
     skipped: int

@@ -37,7 +37,7 @@ def work(tenant_id: UUID, import_id: UUID, action: str, *, time_is_up: Callable[
                 queries.update(tx, import_id, status="failed", error=_in_words(problem), finished_at=tx.now)
 
 
-def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> None:
+def _preview(tenant_id: UUID, import_id: UUID, time_is_up: Callable[[], bool]) -> None:
     with db.job_transaction(tenant_id) as tx:
         row = queries.lock(tx, import_id)
     if row is None or row["status"] != "previewing":
@@ -52,13 +52,16 @@ def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) 
         chosen = {target for target in (row["mapping"] or {}).values() if target}
         wanted = {c: None if t in chosen and c not in (row["mapping"] or {}) else t for c, t in wanted.items()}
         mapping.check(table.columns, wanted)
-        counts: Counter[str] = Counter()
-        tally = Tally()
+        total, counts, tally = 0, Counter[str](), Tally()
         shown: list[dict[str, Any]] = []
         tx = db.begin(db.Job(tenant_id))
         try:
             run = _run(tx, row, table, wanted)
             for rows in _chunks(table.rows()):
+                total += len(rows)
+                if time_is_up():
+                    # The rest is counted only: a preview of the first hundred thousand rows is better than none at all.
+                    continue
                 for one, kept in zip(rows, engine.run_chunk(tx, run, rows), strict=True):
                     counts[kept["outcome"]] += 1
                     tally.add(kept["outcome"], kept["reason"], one.number)
@@ -66,12 +69,12 @@ def _preview(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) 
                         shown.append({**{name: kept[name] for name in _TOLD}, "cells": one.storable_cells})
         finally:
             db.rollback(tx)
-    total = sum(counts.values())
     why = tally.found()
     reasons: Counter[str] = Counter()
     for kind in why:
         reasons[kind["reason"]] += kind["count"]
-    found = {"total": total, **{name: counts[name] for name in _COUNTS}, "reasons": reasons, "why": why, "rows": shown}
+    tried = sum(counts.values())
+    found = {"total": total, "tried": tried, **{name: counts[name] for name in _COUNTS}, "reasons": reasons, "why": why, "rows": shown}
     columns = [_column(column, guess, wanted[column]) for column, guess in guesses.items()]
     with db.job_transaction(tenant_id) as tx:
         now = queries.lock(tx, import_id)
