@@ -1,6 +1,6 @@
-"""`make mutants`: take away each policy and each reference between tenant tables in turn; the suite must go red each time.
+"""`make mutants`: take away each policy, each table's row security and each reference between tenant tables in turn.
 
-A mutant that survives is a guard that nothing tests. Runs the tests of the boundary against a database from which one
+The suite must go red each time. A mutant that survives is a guard that nothing tests. Runs the tests of the boundary against a database from which one
 thing is missing (tests/conftest.py runs CLIENTWAY_MUTANT in every clone).
 """
 
@@ -19,6 +19,8 @@ from clientway.migrations.run import migrate
 SUITE = ["tests/test_tenancy.py", "tests/identity"]
 _LIST = """
 select format('drop policy %I on public.%I', policyname, tablename) from pg_policies where schemaname = 'public'
+union all
+select format('alter table %s disable row level security', oid::regclass) from pg_class where relrowsecurity and relnamespace = 'public'::regnamespace
 union all
 select format('alter table %s drop constraint %I', conrelid::regclass, conname) from pg_constraint
  where contype = 'f' and connamespace = 'public'::regnamespace and cardinality(conkey) = 2
