@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, exists, func, literal, select, text
+from sqlalchemy import Select, case, func, literal, select, text
 
 from clientway.db import Tx
 from clientway.identity.tables import memberships, sessions, users
@@ -25,7 +25,11 @@ class Held:
 
 def listed(*, role: str | None = None) -> Select[Any]:
     """Live memberships."""
-    has_signed_in = exists().where(sessions.c.tenant_id == memberships.c.tenant_id, sessions.c.user_id == memberships.c.user_id)
+    any_session = select(literal(value=True)).where(
+        sessions.c.tenant_id == memberships.c.tenant_id, sessions.c.user_id == memberships.c.user_id
+    )
+    # With a limit rather than as EXISTS: the planner would read the sessions of the whole tenant to answer for one page.
+    has_signed_in = any_session.limit(1).scalar_subquery().is_not(None)
     statement = (
         select(
             memberships.c.id,

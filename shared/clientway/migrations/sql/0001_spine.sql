@@ -57,6 +57,7 @@ create table public.memberships (
   unique (tenant_id, user_id)
 );
 create index memberships_user on public.memberships (user_id);
+create index memberships_created on public.memberships (tenant_id, created_at, id) where revoked_at is null;
 
 create table public.sessions (
   tenant_id uuid not null default app.tenant() references public.tenants,
@@ -605,6 +606,7 @@ create table public.imports (
   primary key (tenant_id, id)
 );
 create index imports_created on public.imports (tenant_id, created_at, id);
+create index imports_status on public.imports (tenant_id, status, created_at, id);
 
 create table public.import_rows (
   tenant_id uuid not null default app.tenant() references public.tenants,

@@ -5,7 +5,8 @@
 
 set role clientway_owner;
 
-create index sessions_live on public.sessions (tenant_id, created_at, id) where revoked_at is null;
+-- Sessions are kept when they are over: what is live is found by its end.
+create index sessions_live on public.sessions (tenant_id, expires_at) where revoked_at is null;
 create index sign_in_links_user on public.sign_in_links (tenant_id, user_id, created_at) where user_id is not null;
 create index sign_in_links_contact on public.sign_in_links (tenant_id, contact_id, created_at) where contact_id is not null;
 -- The portal's front page looks for the few lines of a long timeline that clients may see.
