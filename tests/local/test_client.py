@@ -60,7 +60,7 @@ def problem(status, headers=None, **more):
 @pytest.fixture
 def server():
     server = Scripted()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
