@@ -207,6 +207,17 @@ def test_only_what_changed_in_the_old_database_changes_here(old, migrate, everyt
     assert migrate().tables == {"clients": [0, 0, 1, 0], "restaurant_leads": [0, 0, 2, 0]}
 
 
+def test_an_address_that_passes_to_somebody_else(old, migrate, rows):
+    build(old, hubspot_contacts=[{"id": 1, "email": "info@blue.example", "firstname": "Ana"}])
+    migrate()
+    change(old, "update hubspot_contacts set email = 'ana@blue.example'")
+    change(old, "insert into hubspot_contacts (id, email, firstname) values (2, 'info@blue.example', 'Bo')")
+
+    assert migrate().tables == {"hubspot_contacts": [1, 1, 0, 0]}
+
+    assert {one.first_name: one.email_norm for one in rows("contacts")} == {"Ana": "ana@blue.example", "Bo": "info@blue.example"}
+
+
 def test_what_was_changed_here_stays(old, migrate, rows, sql):
     build(old, restaurant_leads=[LEAD])
     migrate()

@@ -17,10 +17,11 @@ Row = dict[str, Any]
 
 @dataclass
 class Person:
-    """A contact that is there, and the organization they are at, if any."""
+    """A contact that is there, the organization they are at, if any, and the e-mail that they are found by."""
 
     row: Row
     organization_id: str | None
+    email: str | None
 
 
 class Book(Index):
@@ -55,6 +56,16 @@ class Book(Index):
             self.add_person(contact, known.id)
         return known
 
+    def change_place(self, known: Known, place: Place) -> None:
+        """Find a location by what it has become, and no longer by what it was."""
+        was = place.address, place.phone
+        place.address, place.phone = place.row.get("address_key"), place.row.get("phone_e164")
+        if was[0] and all(one.address != was[0] for one in known.places):
+            self.by_address[was[0]].discard(known.id)
+        if was[1] and all(one.phone != was[1] for one in known.places):
+            self.by_phone[was[1]].discard(known.id)
+        self.add_place(known, place, new=False)
+
     def keep_keys(self, own: Row) -> None:
         """Remember which organization has which customer and company number."""
         for column, index in (("hubspot_company_id", self.by_company), ("stripe_customer_id", self.by_customer)):
@@ -63,7 +74,10 @@ class Book(Index):
 
     def add_person(self, contact: Row, organization_id: str | None) -> None:
         """Take in a contact, or one whose e-mail, phone or organization has changed."""
-        self.people[contact["id"]] = Person(contact, organization_id)
+        was = self.people.get(contact["id"])
+        if was is not None and was.email and was.email != contact.get("email_norm"):
+            self.by_email.pop(was.email, None)
+        self.people[contact["id"]] = Person(contact, organization_id, contact.get("email_norm"))
         if contact.get("email_norm"):
             self.by_email[contact["email_norm"]] = (organization_id, contact["id"])
         if contact.get("hubspot_contact_id"):

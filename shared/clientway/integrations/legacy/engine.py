@@ -202,8 +202,7 @@ class _Batch:
             line, city, state, postal = ({**place.row, **fields}.get(name) for name in _ADDRESS)
             fields["address_key"] = normalise.address_key(line, city, state, postal)
         self._change("locations", place.row, fields, known)
-        place.address, place.phone = place.row.get("address_key"), place.row.get("phone_e164")
-        self.book.add_place(known, place, new=False)
+        self.book.change_place(known, place)
         return True
 
     def _add_place(self, known: Known, given: Given) -> str:

@@ -97,7 +97,7 @@ class _Cells:
         raw = self.raw(target)
         found = None if raw is None else reader(raw)
         if raw is not None and found is None:
-            self.warnings.append(f"{target.partition('.')[2]} “{values.cell(raw)[:40]}” was left out")
+            self.warnings.append(f"{target.rpartition('.')[2]} “{values.cell(raw)[:40]}” was left out")
         return found
 
     def time(self, target: str) -> str | None:
