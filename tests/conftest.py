@@ -14,7 +14,7 @@ from clientway.config import settings
 from clientway.local import postgres
 from clientway.migrations.run import migrate
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.plans"]
 
 TEMPLATE = "clientway_template"
 ENVIRONMENT = {

@@ -123,7 +123,9 @@ def test_no_module_is_longer_than_can_be_read():
 
 def test_nothing_tracked_names_a_machine_or_a_registry():
     # Locks carry hashes and no index; paths are relative to the checkout.
-    told = re.compile(r"(?<![\w.:/-])/(?:work|root|Users|home/\w+)/|pypi\.[o]rg|python[h]osted|--(?:extra-)?index-url\b(?<!no-emit-index-url)")
+    told = re.compile(
+        r"(?<![\w.:/-])/(?:work|root|Users|home/\w+)/|pypi\.[o]rg|python[h]osted|--(?:extra-)?index-url\b(?<!no-emit-index-url)"
+    )
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a checkout")

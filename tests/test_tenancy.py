@@ -112,8 +112,8 @@ def test_a_reference_stays_within_the_tenant(ours, theirs, tenant, admin_engine,
     # A link is a member's or a contact's: its check would refuse both before the reference is looked at.
     others = ", user_id = null" if (table, column) == ("sign_in_links", "contact_id") else ""
     # As superuser, so that the foreign key alone has to hold: its check ignores row security.
+    statement = text(f"update {table} set {column} = :foreign{others} where tenant_id = :t")
     with admin_engine.connect() as connection, pytest.raises(DatabaseError) as refusal:
-        statement = text(f"update {table} set {column} = :foreign{others} where tenant_id = :t")
         connection.execute(statement, {"foreign": theirs.ids[target], "t": tenant.id})
 
     assert db.sqlstate(refusal.value) == "23503"

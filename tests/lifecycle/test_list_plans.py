@@ -5,18 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.dialects import postgresql
 
-from clientway import access, db, paging, tokens
 from clientway.lifecycle.contacts import queries as contacts
 from clientway.lifecycle.contacts.schemas import Filters as ContactFilters
 from clientway.lifecycle.locations import queries as locations
 from clientway.lifecycle.organizations import queries as organizations
 from clientway.lifecycle.organizations.schemas import Filters as OrganizationFilters
 from clientway.lifecycle.reps import queries as reps
+from tests import plans
 from tests.fixtures import make_tenant
+from tests.plans import request
 
-ROWS = 100_000
 NEVER_SCANNED = {"organizations", "contacts", "locations", "organization_tags"}
 SEED = """
 insert into reps (tenant_id, id, slug, name)
@@ -47,57 +46,13 @@ select :t, md5(:s || 'c' || n)::uuid, md5(:s || 'o' || n)::uuid, 'Ann ' || n, n 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
     """A tenant of 100,000 organizations, each with a tag, a location and a contact; beside it one half as large."""
-    made = [make_tenant(admin_engine) for _ in range(2)]
-    with admin_engine.connect() as connection:
-        for rows, one in zip((ROWS // 2, ROWS), made, strict=True):
-            for statement in SEED.split(";\n")[:-1]:
-                connection.execute(
-                    text(statement),
-                    {key: value for key, value in {"t": one.id, "s": one.slug, "rows": rows}.items() if f":{key}" in statement},
-                )
-        for table in (*NEVER_SCANNED, "reps"):
-            connection.execute(text(f"analyze {table}"))
-    return made[1]
-
-
-@pytest.fixture
-def plan(crowd, monkeypatch):
-    """The plan of the statement that a list sends, made as the application's role; and the seconds it takes."""
-    tx = db.begin(db.Credential(tokens.digest(crowd.admin), access.VIEWERS), now=datetime.now(UTC))
-    explained = []
-    execute = tx.execute
-
-    def explain(statement, parameters=None):
-        if not isinstance(statement, type(text(""))):
-            compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
-            sql = str(compiled).replace(":", r"\:")
-            answer = execute(text(f"explain (analyze, format json) {sql}")).scalar_one()
-            explained.append(answer if isinstance(answer, list) else json.loads(answer))
-        return execute(statement, parameters)
-
-    monkeypatch.setattr(tx, "execute", explain)
-
-    def call(find):
-        find(tx)
-        assert len(explained) == 1
-        return explained[0][0]
-
-    yield call
-    db.rollback(tx)
-
-
-def scanned(node):
-    found = {node["Relation Name"]} if node["Node Type"] == "Seq Scan" else set()
-    return found.union(*(scanned(child) for child in node.get("Plans", [])))
+    small, large = make_tenant(admin_engine), make_tenant(admin_engine)
+    plans.seed(admin_engine, SEED, small, rows=plans.ROWS // 2, analyze=(*NEVER_SCANNED, "reps"))
+    return plans.seed(admin_engine, SEED, large, analyze=(*NEVER_SCANNED, "reps"))
 
 
 def check(plan):
-    assert not scanned(plan["Plan"]) & NEVER_SCANNED, json.dumps(plan, indent=1)
-    assert plan["Execution Time"] < 1000, json.dumps(plan, indent=1)
-
-
-def request(sort):
-    return paging.Request(25, None, sort, {})
+    plans.check(plan, NEVER_SCANNED)
 
 
 SORTS = ("-updated_at", "updated_at", "-created_at", "name", "-name")

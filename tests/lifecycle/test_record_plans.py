@@ -1,7 +1,5 @@
 """Lists of tickets, deals, quotes, payments, answers and referrals find their page through an index at 100,000 rows each."""
 
-import json
-
 import pytest
 from sqlalchemy import text
 
@@ -11,10 +9,9 @@ from clientway.lifecycle.quotes import service as quotes
 from clientway.lifecycle.referrals import service as referrals
 from clientway.lifecycle.surveys import service as surveys
 from clientway.lifecycle.tickets import service as tickets
-from tests.fixtures import make_tenant
-from tests.lifecycle.test_list_plans import plan, request, scanned  # noqa: F401  (plan is a fixture)
+from tests import plans
+from tests.plans import request
 
-ROWS = 100_000
 TABLES = ("tickets", "deals", "quotes", "payments", "nps_answers", "referrals")
 # Every hundredth row belongs to one organization, which is large, and the others to a thousand.
 SEED = """
@@ -55,14 +52,7 @@ select :t, md5(:s || 'f' || n)::uuid, md5(:s || 'o' || case when mod(n, 100) = 0
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
     """A tenant of 100,000 rows of each kind."""
-    one = make_tenant(admin_engine)
-    with admin_engine.connect() as connection:
-        for statement in SEED.split(";\n")[:-1]:
-            given = {"t": one.id, "s": one.slug, "rows": ROWS}
-            connection.execute(text(statement), {key: value for key, value in given.items() if f":{key}" in statement})
-        for table in (*TABLES, "organizations"):
-            connection.execute(text(f"analyze {table}"))
-    return one
+    return plans.seed(admin_engine, SEED, analyze=(*TABLES, "organizations"))
 
 
 @pytest.fixture
@@ -96,14 +86,5 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_finds_its_page_through_an_index(plan, ids, name):  # noqa: F811
-    explained = plan(lambda tx: LISTS[name](tx, ids))
-    assert not scanned(explained["Plan"]) & {*TABLES, "organizations"}, json.dumps(explained, indent=1)
-    assert touched(explained["Plan"]) < 3_000, json.dumps(explained, indent=1)
-
-
-def touched(node):
-    """Rows that the leaves handed on or threw away: what makes a list crawl."""
-    children = node.get("Plans", [])
-    own = 0 if children else (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-    return own + sum(touched(child) for child in children)
+def test_a_list_finds_its_page_through_an_index(plan, ids, name):
+    plans.check(plan(lambda tx: LISTS[name](tx, ids)), {*TABLES, "organizations"}, most=3_000)

@@ -147,11 +147,13 @@ def _tell(run: Run, found: Mapping[str, Any], errors: Path | None, *, always: bo
     """Say how a commit ended, keep the failed rows, and how it is undone."""
     counts, console, kept = found["counts"], run.console, None
     if found["status"] == "completed":
-        console.print(f"[bold green]Imported[/] in {run.seconds['commit']:.1f} s.")
+        taken = f" in {run.seconds['commit']:.1f} s" if "commit" in run.seconds else ""
+        console.print(f"[bold green]Imported[/]{taken}.")
     else:
         why = f": {view.escaped(found['error'])}" if found["error"] else ""
-        place = f"{view.number(counts['done'])} of {view.of_rows(counts['total'])}"
-        console.print(f"[bold red]{found['status'].capitalize()}[/] after {place}{why}.")
+        place = f"{view.number(counts['done'])} of {view.of_rows(counts['total'])} done"
+        style = "red" if found["status"] == "failed" else "yellow"
+        console.print(f"[bold {style}]{found['status'].capitalize()}[/] with {place}{why}.")
     console.print(view.outcome(counts))
     if errors is not None and (counts["failed"] or always):
         try:

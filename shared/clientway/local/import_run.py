@@ -55,13 +55,15 @@ class Run:
     def commit(self) -> Json:
         """Write what the preview showed; the import when that has ended."""
         self.committing = True
+        began = time.monotonic()
         self._ask("commit")
-        return self.follow()
+        found = self.follow()
+        self.seconds["commit"] = time.monotonic() - began
+        return found
 
     def follow(self) -> Json:
         """Show a bar until the import has ended, one way or another."""
         self.committing = True
-        began = time.monotonic()
         rows = TextColumn("{task.fields[rows]} rows")
         with self._progress(TextColumn("Importing"), BarColumn(), rows, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
             task = progress.add_task("", total=None, rows="…")
@@ -70,9 +72,7 @@ class Run:
                 done, total = found["counts"]["done"], found["counts"]["total"]
                 progress.update(task, completed=done, total=total or None, rows=f"{view.number(done)} of {view.number(total)}")
 
-            found = self._until(lambda status: status not in {"queued", "running"}, show)
-        self.seconds["commit"] = time.monotonic() - began
-        return found
+            return self._until(lambda status: status not in {"queued", "running"}, show)
 
     def cancel(self) -> Json:
         """Stop the import; it is what it became."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from clientway.local import aws, demo, events, mailbox, postgres, server, template
+from clientway.local import aws, demo, events, mailbox, postgres, redelivery, server, template
 from clientway.local.authorizer import JwtAuthorizer
 from clientway.local.workers import Pool
 from clientway.migrations.run import migrate
@@ -76,6 +76,7 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
         known_key = key_file.read_text().strip() if key_file.exists() else None
         _write_secret(key_file, demo.seed(admin_url, known_key=known_key or None))
 
+        redelivery.resume()
         cloud = aws.start(sam)
         stack.callback(cloud.stop)
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

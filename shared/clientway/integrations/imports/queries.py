@@ -58,6 +58,13 @@ def lock(tx: Tx, import_id: UUID) -> Any:
     return tx.execute(statement).mappings().one_or_none()
 
 
+def unfinished(tx: Tx) -> list[tuple[UUID, str]]:
+    """The imports that a worker is at or should be at, each with its status."""
+    statuses = ("previewing", "queued", "running", "undoing")
+    statement = select(imports.c.id, imports.c.status).where(imports.c.tenant_id == func.app.tenant(), imports.c.status.in_(statuses))
+    return [(row[0], row[1]) for row in tx.execute(statement.order_by(imports.c.id))]
+
+
 def insert(tx: Tx, row: Mapping[str, Any]) -> None:
     """Add an import."""
     tx.execute(imports.insert().values(**row))

@@ -32,6 +32,8 @@ _MOVES: dict[str, tuple[tuple[ImportStatus, ...], ImportStatus]] = {
     "cancel": (("awaiting_upload", "previewing", "previewed", "queued", "running"), "cancelled"),
     "undo": (("completed", "cancelled", "failed"), "undoing"),
 }
+# What a worker is asked for in each status that it leads out of.
+_UNFINISHED: dict[str, str] = {"previewing": "preview", "queued": "commit", "running": "commit", "undoing": "undo"}
 
 
 class ImportStateRefused(Conflict):
@@ -133,6 +135,17 @@ def errors_csv(tx: Tx, import_id: UUID) -> str:
     for failed in queries.failed(tx, import_id):
         writer.writerow([failed.row_number, defused(failed.reason or ""), *(defused(cell) for cell in failed.cells or [])])
     return out.getvalue()
+
+
+def resume(tx: Tx) -> int:
+    """Ask again for everything that is unfinished, where the queue that held it is lost; returns how many imports that are.
+
+    Asking twice is harmless: a worker goes on where the rows that are written end.
+    """
+    found = queries.unfinished(tx)
+    for import_id, status in found:
+        _publish(tx, import_id, _UNFINISHED[status])
+    return len(found)
 
 
 def save_mapping(tx: Tx, given: MappingSave) -> Any:
