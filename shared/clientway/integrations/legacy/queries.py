@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from clientway.db import Tx
-from clientway.identity.tables import tenants
 from clientway.integrations.tables import source_records
 
 COUNTED = ("organizations", "locations", "contacts", "client_accounts", "lifecycle_transitions")
@@ -57,11 +56,6 @@ def remember(tx: Tx, source: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def counts(tx: Tx) -> dict[str, int]:
     """How many live rows the tenant has."""
     return dict(tx.execute(_COUNTS).mappings().one())
-
-
-def tenant_settings(tx: Tx) -> Any:
-    """The tenant's phone_region and currency."""
-    return tx.execute(select(tenants.c.phone_region, tenants.c.currency).where(tenants.c.tenant_id == tx.tenant_id)).one()
 
 
 def _id(value: Any) -> str | None:

@@ -22,6 +22,7 @@ from clientway import db, effects
 from clientway.config import settings
 from clientway.db import Tx
 from clientway.errors import Conflict
+from clientway.identity.settings import service as conventions
 from clientway.integrations.imports.candidates import Refusal
 from clientway.integrations.imports.reasons import kinds
 from clientway.integrations.legacy import engine, mapping, queries, reading, values
@@ -92,7 +93,7 @@ def migrate(tenant_id: UUID, path: Path, *, dry_run: bool = False, progress: Pro
     """
     with reading.opened(path) as file, _transactions(tenant_id, dry_run=dry_run) as transaction:
         with transaction() as tx:
-            tenant, before, reps = queries.tenant_settings(tx), queries.counts(tx), accounts.rep_names(tx)
+            tenant, before, reps = conventions.conventions(tx), queries.counts(tx), accounts.rep_names(tx)
         reports = []
         for table in file.tables:
             run = Run(table.source, tenant.currency, sha256(settings().identity_key).digest(), reps)
