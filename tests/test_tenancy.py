@@ -140,6 +140,15 @@ def test_every_table_forces_row_security(admin_engine):
         assert list(loose) == []
 
 
+def test_plans_are_made_for_large_tenants(admin_engine):
+    with admin_engine.connect() as connection:
+        small = connection.execute(
+            text("""select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+                     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attoptions is distinct from array['n_distinct=20']""")
+        ).scalars()
+        assert list(small) == [], "their migration has to set it: see 0004_large_tenants.sql"
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_one_policy_and_no_wider_one_holds_for_the_roles_that_code_runs_as(admin_engine, table):
     # Policies add up: a second one could only let more through.
