@@ -4,12 +4,23 @@ Requests are strict ("5" is not 5) and refuse unknown fields. JSON has no UUID, 
 from strings; each accepts a string and nothing else (a number is not a time).
 """
 
-from datetime import date
+from datetime import UTC, date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 T = TypeVar("T")
 
@@ -43,7 +54,14 @@ class Patch(Schema):
 
 
 Id = Annotated[UUID, BeforeValidator(_text_only), Field(strict=False)]
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
+Timestamp = Annotated[
+    AwareDatetime,
+    BeforeValidator(_text_only),
+    Field(strict=False),
+    # As the database writes it: pydantic's own "Z" would make one moment look like two.
+    PlainSerializer(lambda moment: moment.astimezone(UTC).isoformat(), when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 Day = Annotated[date, BeforeValidator(_text_only), Field(strict=False)]
 Cents = Annotated[int, Field(ge=0, le=10**15)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
