@@ -8,13 +8,17 @@ SAM_READY := $(SAM_VENV)/.ready
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: run test lint types mutants openapi lock sam-validate clean
+.PHONY: run test chaos lint types mutants openapi lock sam-validate clean
 
 run: $(READY)
 	@$(BIN)/clientway dev
 
 test: $(READY) $(SAM_READY)
 	$(BIN)/pytest
+
+# The long run of what `make test` runs a little of. Few at once: some of it looks at the clock.
+chaos: $(READY)
+	CLIENTWAY_CHAOS=long $(BIN)/pytest tests/chaos -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .
