@@ -203,7 +203,7 @@ def test_work_is_handed_out_over_all_tenants(ours, theirs, tenant, other_tenant,
         assert {tenant.id, other_tenant.id} <= set(claimed)
 
 
-@pytest.mark.parametrize("table", ["person", "person_key", "contact_person"])
+@pytest.mark.parametrize("table", ["person_key", "contact_person"])
 @pytest.mark.parametrize("entry", ["app", "job"])
 def test_nobody_reads_who_people_are(tenant, table, entry):
     tx = db.begin(db.Job(tenant.id) if entry == "job" else db.Credential(tokens.digest(tenant.admin), access.ADMINS))

@@ -2,11 +2,13 @@
 
 import json
 import threading
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from clientway import access, db, tokens
+from clientway.identity.people.service import Reachable, link
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import service as contacts
 from clientway.lifecycle.contacts.schemas import Contact, ContactCreate, ContactPatch, ContactWithOrganization
@@ -123,6 +125,13 @@ def test_completeness_and_search_follow_a_location_out_and_back(add, send, now, 
     assert (now()["data_completeness"], now()["primary_location"]) == (organization["data_completeness"], None)
 
 
+def people(admin_engine, tenant):
+    """Who the tenant's contacts are."""
+    with admin_engine.connect() as connection:
+        statement = text("select contact_id::text, person_id from identity.contact_person where tenant_id = :t")
+        return {row[0]: row[1] for row in connection.execute(statement, {"t": tenant.id})}
+
+
 def found(invoke, q):
     return [one["id"] for one in invoke("lifecycle/organizations", query={"q": q}).json["data"]]
 
@@ -138,10 +147,33 @@ def test_a_contact_is_kept_normalised_and_linked_to_a_person_without_a_readable_
         True,
     )
     assert invoke("lifecycle/contact", path={"contact_id": made["id"]}).json == made
-    with admin_engine.connect() as connection:
-        statement = "select k.kind, k.blind_index from identity.contact_person p join identity.person_key k using (person_id) where p.tenant_id = :t"
-        keys = connection.execute(text(statement), {"t": tenant.id}).all()
-    assert [(key.kind, len(key.blind_index)) for key in keys] == [("email", 64)]
+    assert set(people(admin_engine, tenant)) == {made["id"]}
+
+
+def test_a_person_is_the_same_to_all_tenants_and_goes_with_the_address(invoke, add, send, tenant, other_tenant, admin_engine):
+    ours, stranger = add("contact", **PERSON), add("contact", first_name="Ann", email="ann@bistro.example")
+    theirs = invoke("lifecycle/organizations", method="POST", body={"legal_name": "X"}, token=other_tenant.admin).json
+    path = {"organization_id": theirs["id"]}
+    known = invoke("lifecycle/organization_contacts", method="POST", path=path, body=PERSON, token=other_tenant.admin).json["id"]
+
+    persons = people(admin_engine, tenant)
+    assert people(admin_engine, other_tenant) == {known: persons[ours["id"]]}
+    assert persons[ours["id"]] != persons[stranger["id"]]
+
+    moved = send("contact", stranger, {"email": "bo@bistro.example"}).json
+    assert people(admin_engine, tenant)[stranger["id"]] not in persons.values()
+    assert send("contact", moved, {"email": None}).status == 200
+    assert set(people(admin_engine, tenant)) == {ours["id"]}
+
+
+def test_nobody_waits_for_another_tenant_that_writes_the_same_address(add, other_tenant):
+    address = f"{uuid4().hex}@bistro.example"  # nobody knew it before
+    tx = db.begin(db.Job(other_tenant.id))
+    link(tx, [Reachable(uuid4(), address, None)])
+
+    add("contact", email=address)
+
+    db.rollback(tx)
 
 
 def test_one_email_is_one_contact_of_the_tenant(invoke, add, send, other_tenant):
