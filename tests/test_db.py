@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from clientway import access, db, effects, engines, tokens
+from clientway import access, db, effects, engines, pipeline, tokens
 from clientway.config import settings
 from clientway.errors import Forbidden, Unauthorized
 from tests.proxy import Proxy
@@ -49,6 +49,21 @@ def warm(tenant):
     tx = enter(tenant)
     tx.execute(text("select 1"))
     db.commit(tx)
+
+
+def test_a_statement_is_read_once_however_often_it_is_sent(tenant):
+    warm(tenant)
+    for number in range(3):
+        with db.job_transaction(tenant.id) as tx:
+            assert tx.execute(text("select cast(:n as int), '%', cast(:word as text)"), {"n": number, "word": "%s $1"}).one() == (
+                number,
+                "%",
+                "%s $1",
+            )
+            if number == 0:
+                read = pipeline._numbered.cache_info().misses
+
+    assert pipeline._numbered.cache_info().misses == read
 
 
 def test_a_transaction_of_one_statement_takes_two_flights(proxy, tenant):
