@@ -63,16 +63,21 @@ def server() -> postgres.Server:
     return running
 
 
-@pytest.fixture(scope="session")
-def database(server: postgres.Server) -> str:
-    """The name of this worker's own copy of the migrated database."""
-    name = f"clientway_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+def clone(server: postgres.Server, name: str) -> None:
+    """Make a copy of the migrated database; one at a time, because a database that is copied may have no visitor."""
     maintenance = create_engine(_driver(server.url("postgres")), isolation_level="AUTOCOMMIT")
     folder = Path(os.environ["CLIENTWAY_TEST_FOLDER"])
     with (folder / "lock").open("w") as lock, maintenance.connect() as connection:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection.exec_driver_sql(f"create database {name} template {TEMPLATE}")
     maintenance.dispose()
+
+
+@pytest.fixture(scope="session")
+def database(server: postgres.Server) -> str:
+    """The name of this worker's own copy of the migrated database."""
+    name = f"clientway_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    clone(server, name)
     if mutant := os.environ.get("CLIENTWAY_MUTANT"):
         mutated = create_engine(_driver(server.url(name)), isolation_level="AUTOCOMMIT")
         with mutated.connect() as connection:
