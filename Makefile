@@ -5,20 +5,36 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SAM_VENV := .venv-sam
 SAM_READY := $(SAM_VENV)/.ready
+SMOKE_VENV := .venv-smoke
+SMOKE_READY := $(SMOKE_VENV)/.ready
+# What is built, and where: Lambda's, whatever this machine is.
+RUNTIME = python3.13
+ARCHITECTURE = arm64
+BUILD = .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: run test chaos lint types mutants openapi lock sam-validate clean
+.PHONY: run test build smoke chaos lint types mutants openapi lock sam-validate clean
 
 run: $(READY)
 	@$(BIN)/clientway dev
 
-test: $(READY) $(SAM_READY)
+test: $(READY) $(SAM_READY) $(SMOKE_READY)
 	$(BIN)/pytest
 
 # The long run of what `make test` runs a little of. Few at once: some of it looks at the clock.
 chaos: $(READY)
 	CLIENTWAY_CHAOS=long $(BIN)/pytest tests/chaos -n 2
+
+# Without Docker. Other versions: make build RUNTIME=python3.14 ARCHITECTURE=x86_64, and the same as parameters of sam deploy.
+build: $(READY) $(SAM_READY)
+	LAMBDA_RUNTIME=$(RUNTIME) LAMBDA_ARCHITECTURE=$(ARCHITECTURE) $(SAM_VENV)/bin/sam build --no-cached --build-dir $(BUILD) \
+		--parameter-overrides PythonRuntime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+	$(BIN)/python -m clientway.local.build $(BUILD) $(RUNTIME)
+
+# A build for this machine, and every sample event through it under Lambda's own runtime and emulator.
+smoke: $(READY) $(SAM_READY) $(SMOKE_READY)
+	$(BIN)/pytest -n 0 tests/smoke
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -44,16 +60,24 @@ $(READY): requirements/dev.txt pyproject.toml
 
 # Apart from .venv: the SAM CLI pins boto3 and pydantic to versions of its own. Installed with uv: pip refuses a lock in
 # which a package is pinned without the extras that another one asks for.
-$(SAM_READY): requirements/sam.txt $(READY)
+$(SAM_READY): requirements/sam.txt | $(READY)
 	$(PYTHON) -m venv $(SAM_VENV)
 	$(BIN)/uv pip install --quiet --python $(SAM_VENV)/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
+
+# What Lambda's Python brings along: its runtime interface client and boto3. The client is made for Linux alone.
+$(SMOKE_READY): requirements/smoke.txt | $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SMOKE_VENV)
+	if [ "$$(uname)" = Linux ]; then \
+		$(BIN)/uv pip install --quiet --python $(SMOKE_VENV)/bin/python --only-binary :all: --require-hashes -r requirements/smoke.txt; fi
 	@touch $@
 
 # Locks name no registry: --no-emit-index-url.
 lock: $(READY)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	printf 'awslambdaric==4.2.2\nboto3\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -c requirements/dev.txt -o requirements/smoke.txt
 	echo 'aws-sam-cli==1.170.0' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/sam.txt
 
 clean:
-	rm -rf $(VENV) $(SAM_VENV) .clientway .aws-sam
+	rm -rf $(VENV) $(SAM_VENV) $(SMOKE_VENV) .clientway .aws-sam
