@@ -6,8 +6,14 @@ from functools import cache
 from urllib.parse import urlsplit
 
 # Each is well below the next, so that the innermost gives up first and its caller still has time to say so.
-TIMEOUTS = {"lock": 2.0, "statement": 5.0, "provider": 8.0, "handler": 25.0, "api": 29.0}
-"""Seconds; lock and statement stand on the database roles (migrations/run.py), handler in template.yaml."""
+TIMEOUTS = {"lock": 2.0, "statement": 5.0, "flight": 7.0, "provider": 8.0, "request": 20.0, "handler": 25.0, "api": 29.0}
+"""Seconds; lock and statement stand on the database roles (migrations/run.py), handler in template.yaml.
+
+A flight is one turn to the database and back; all of a request's end by "request"."""
+
+IDLE_SECONDS = 4.0
+"""How long the database lets an idle session be (migrations/run.py). Each function's environments keep a connection of
+their own and most of them are idle: none may hold a place that another one needs, nor keep Aurora from pausing."""
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _SHORTEST_KEY = 32

@@ -13,6 +13,7 @@ import pg8000.dbapi
 from pg8000.native import literal
 from sqlalchemy import Connection, CursorResult, Executable, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoPlaceInPool
 
 from clientway.engines import engine
 from clientway.errors import Conflict, Forbidden, Problem, ServiceUnavailable, Unauthorized
@@ -163,14 +164,18 @@ class Tx:
         return self._driver.entered
 
 
-def begin(entry: Entry, *, now: datetime | None = None, request_id: str = "") -> Tx:
-    """Begin a transaction; nothing is sent before its first statement. Raises Unavailable."""
+def begin(entry: Entry, *, now: datetime | None = None, request_id: str = "", until: float | None = None) -> Tx:
+    """Begin a transaction; nothing is sent before its first statement. Raises Unavailable.
+
+    `until` is the moment of time.monotonic() that no statement of it outlasts.
+    """
     pool = engine("job" if isinstance(entry, Job) else "app")
     call = entry.call
     with translated(fresh=True):
         connection = pool.connect()
         driver: PipelinedConnection = connection.connection.driver_connection  # type: ignore[assignment]
         driver.entered = None
+        driver.within(until)
         connection.begin()
         # The dialect's BEGIN is the driver's: it happens with the first statement, so the entry call is set before it.
         driver.execute_simple("begin transaction")
@@ -229,6 +234,7 @@ def job_connection() -> Iterator[Connection]:
         driver: PipelinedConnection = connection.connection.driver_connection  # type: ignore[assignment]
         driver.used = True
         driver.entered = None
+        driver.within(None)
         yield connection
         connection.commit()
 
@@ -271,8 +277,8 @@ def translated(*, fresh: bool) -> Iterator[None]:
     """Give the driver's errors our types; what is neither a lost connection nor a timeout passes as it is."""
     try:
         yield
-    except (DBAPIError, OSError, pg8000.dbapi.Error) as error:
-        if _is_broken(error):
+    except (DBAPIError, OSError, pg8000.dbapi.Error, NoPlaceInPool) as error:
+        if isinstance(error, NoPlaceInPool) or _is_broken(error):
             raise Unavailable("The database cannot be reached at the moment.", fresh=fresh) from error
         match sqlstate(error):
             case "CW401":

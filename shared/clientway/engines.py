@@ -2,20 +2,22 @@
 
 import os
 import ssl
+import time
 import warnings
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from clientway.config import is_loopback, settings
+from clientway.config import IDLE_SECONDS, TIMEOUTS, is_loopback, settings
 from clientway.pipeline import PipelinedConnection
 
 PATCHED = {15: 15_0019, 16: 16_0015, 17: 17_0011, 18: 18_0006}
 """The lowest server version of each major that CVE-2026-14669 is fixed in (a chosen time zone runs code below it)."""
 
-_SOCKET_SECONDS = {"app": 10.0, "job": 150.0}
+_FLIGHT_SECONDS = {"app": TIMEOUTS["flight"], "job": 150.0}
 
 
 @cache
@@ -32,14 +34,14 @@ def engine(role: str) -> Engine:
             host=parts.hostname or "",
             port=parts.port or 5432,
             database=parts.path.lstrip("/"),
-            timeout=_SOCKET_SECONDS[role],
+            timeout=_FLIGHT_SECONDS[role],
             ssl_context=tls,
             application_name=f"clientway-{role}",
         )
         _check_server(connection, url)
         return connection
 
-    return create_engine(
+    pool = create_engine(
         "postgresql+pg8000://",
         creator=connect,
         poolclass=QueuePool,
@@ -49,6 +51,22 @@ def engine(role: str) -> Engine:
         # Five flights of version and default questions at every first connect, none of whose answers is used.
         _initialize=False,
     )
+    event.listen(pool, "checkin", _note_the_time)
+    event.listen(pool, "checkout", _check_it_is_there)
+    return pool
+
+
+def _note_the_time(_connection: PipelinedConnection, entry: ConnectionPoolEntry) -> None:
+    entry.info["left"] = time.time()
+
+
+def _check_it_is_there(connection: PipelinedConnection, entry: ConnectionPoolEntry, _fairy: object) -> None:
+    """Have a connection that the server has closed, or will have, replaced by a new one. Costs no flight.
+
+    By the wall clock: an environment that was frozen in between may not have heard of it.
+    """
+    if time.time() - entry.info.get("left", time.time()) >= IDLE_SECONDS or connection.hung_up():
+        raise DisconnectionError
 
 
 @cache

@@ -31,6 +31,7 @@ from sqlalchemy import text
 
 from clientway import bodies, db, effects, ratelimit, tokens
 from clientway.access import roles_allowed
+from clientway.config import TIMEOUTS
 from clientway.db import Tx
 from clientway.errors import (
     FieldError,
@@ -49,7 +50,7 @@ logger = Logger(service="clientway")
 SESSION_COOKIE = "__Host-clientway"
 PORTAL_COOKIE = "__Host-clientway-portal"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_RETRIES = 2
+_ATTEMPTS = 2
 
 
 class InFlight(Problem):
@@ -115,17 +116,19 @@ class Api(APIGatewayHttpResolver):
     failure: Exception | None = None
     idempotency: tuple[str, str, str] | None = None
     replay_refusal: Problem | None = None
+    keyed = False
+    until = 0.0
 
     def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer one HTTP API v2 event; a request that met a connection gone stale is run once more."""
+        """Answer one HTTP API v2 event; a request that lost a connection which had worked before is run once more."""
         started = time.monotonic()
-        for attempt in range(_RETRIES):
+        self.until = started + TIMEOUTS["request"]
+        for _ in range(_ATTEMPTS):
             self.tx = self.failure = self.idempotency = self.replay_refusal = None
-            self.rate = {}
+            self.rate, self.keyed = {}, False
             answer = self._attempt(event, context)
-            # Nothing was committed and the connection was an old one: the server or the network closed it while idle.
-            stale = isinstance(self.failure, db.Unavailable) and not self.failure.fresh and not self.failure.sent_commit
-            if not stale or attempt + 1 == _RETRIES:
+            in_time = time.monotonic() - started < TIMEOUTS["request"] / 2
+            if not (in_time and self._worth_repeating(event)):
                 break
         headers = answer.setdefault("headers", {})
         headers["X-Request-Id"] = _request_id(event)
@@ -146,6 +149,13 @@ class Api(APIGatewayHttpResolver):
     def lambda_handler(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """What template.yaml names: answer one event."""
         return self.resolve(event, context)
+
+    def _worth_repeating(self, event: Mapping[str, Any]) -> bool:
+        """Whether the connection broke, as one does that was idle for long, and running the request again is no second effect."""
+        if not isinstance(self.failure, db.Unavailable) or self.failure.fresh:
+            return False
+        # Where the answer to COMMIT was lost: a read changed nothing, and under a key the kept answer says what was done.
+        return not self.failure.sent_commit or self.keyed or event["requestContext"]["http"]["method"] in _SAFE_METHODS
 
     def _attempt(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
@@ -236,7 +246,7 @@ def anonymous(app: Api) -> Iterator[Tx]:
 
 @contextmanager
 def _open(app: Api, entry: db.Entry) -> Iterator[Tx]:
-    tx = db.begin(entry, now=datetime.now(UTC), request_id=_request_id(app.event))
+    tx = db.begin(entry, now=datetime.now(UTC), request_id=_request_id(app.event), until=app.until)
     app.tx = tx
     if not isinstance(entry, db.Anonymous):
         _remember(app, tx)
@@ -277,6 +287,7 @@ def _remember(app: Api, tx: Tx) -> None:
         raise Malformed("Idempotency-Key is 1 to 255 printable characters.", errors=[pointer])
     route, fingerprint = http["path"], bodies.fingerprint(app.current_event.decoded_body)
     given = {"method": "POST", "route": route, "key": key, "fingerprint": fingerprint}
+    app.keyed = True
     try:
         fresh = tx.execute(_RESERVE, given).first()
     except db.LockTimeout:

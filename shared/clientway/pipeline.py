@@ -5,6 +5,11 @@ authenticates and sets the tenant, and the first statement together, each furthe
 along with the last one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
 """
 
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -35,19 +40,42 @@ class PipelinedConnection(pg8000.dbapi.Connection):
     entered: dict[str, Any] | None = None
     used = False
 
+    def __init__(self, *, timeout: float, **how: Any) -> None:
+        """Connect; no flight may take longer than `timeout` seconds."""
+        self._patience = timeout
+        super().__init__(timeout=timeout, **how)
+
+    def within(self, until: float | None) -> None:
+        """Have every flight of the next transaction end by this moment of time.monotonic() at the latest."""
+        self._until = until
+
+    _until: float | None = None
+
+    def hung_up(self) -> bool:
+        """Whether the server has spoken unasked, which it does to say that it closes the connection. Costs no flight."""
+        poll = select.poll()
+        poll.register(self._usock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Close; one that cannot say goodbye any more is closed all the same."""
+        with contextlib.suppress(pg8000.dbapi.InterfaceError):
+            super().close()
+
     def execute_simple(self, statement: str) -> Context:
         """Hold BEGIN back for the first statement; send anything else with what was held back."""
         if statement == "begin transaction":
-            self._ahead = ("begin",)
+            self._ahead, self._commit_behind, self._committed = ("begin",), False, False
             self._transaction_status = IN_TRANSACTION
             return Context(statement)
-        if not self._ahead:
-            return super().execute_simple(statement)
-        self._send_ahead()
-        # Two queries, two replies, one flight: sent together they would return one another's columns.
-        self.send_QUERY(statement)
-        _flush(self._sock)
-        return self._drain(Context(statement))
+        with self._whole():
+            if not self._ahead:
+                return super().execute_simple(statement)
+            self._send_ahead()
+            # Two queries, two replies, one flight: sent together they would return one another's columns.
+            self.send_QUERY(statement)
+            _flush(self._sock)
+            return self._drain(Context(statement))
 
     def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
         """Send parse, bind, execute and whatever was held back in one flight."""
@@ -56,25 +84,27 @@ class PipelinedConnection(pg8000.dbapi.Connection):
                 self._ahead, self._committed = (), False
                 self._transaction_status = IDLE
                 return Context(statement)
-            return super().execute_simple(statement)
-        if stream is not None:
+            with self._whole():
+                return super().execute_simple(statement)
+        with self._whole():
+            if stream is not None:
+                if self._ahead:
+                    self._send_ahead()
+                    _flush(self._sock)
+                    self._drain(None)
+                return super().execute_unnamed(statement, vals, oids, stream)
             if self._ahead:
                 self._send_ahead()
-                _flush(self._sock)
-                self._drain(None)
-            return super().execute_unnamed(statement, vals, oids, stream)
-        if self._ahead:
-            self._send_ahead()
-        self.send_PARSE(NULL_BYTE, statement, oids)
-        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
-        self.send_EXECUTE()
-        _write(self._sock, SYNC_MSG)
-        if self._commit_behind:
-            # Behind the sync: if the statement fails, the transaction has failed too and COMMIT only rolls it back.
-            self.send_QUERY("commit")
-        _flush(self._sock)
-        return self._drain(Context(statement))
+            self.send_PARSE(NULL_BYTE, statement, oids)
+            self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+            self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
+            self.send_EXECUTE()
+            _write(self._sock, SYNC_MSG)
+            if self._commit_behind:
+                # Behind the sync: if the statement fails, the transaction has failed too and COMMIT only rolls it back.
+                self.send_QUERY("commit")
+            _flush(self._sock)
+            return self._drain(Context(statement))
 
     def commit_behind(self) -> None:
         """Have COMMIT sent right behind the next statement; the commit that the caller makes then costs nothing."""
@@ -83,6 +113,23 @@ class PipelinedConnection(pg8000.dbapi.Connection):
     def enter(self, call: str) -> None:
         """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
         self._ahead += (call,)
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """One flight, in time and to its end: what is half said or half heard would be taken for the next one's."""
+        left = self._patience if self._until is None else min(self._patience, self._until - time.monotonic())
+        if left <= 0:
+            raise TimeoutError("the request's time is up")
+        try:
+            self._usock.settimeout(left)
+            yield
+        except pg8000.dbapi.DatabaseError:
+            # The server's own answer, heard to its end.
+            raise
+        except BaseException:
+            with contextlib.suppress(OSError, AttributeError):
+                self._usock.shutdown(socket.SHUT_RDWR)
+            raise
 
     _sent_ahead: Context | None = None
 

@@ -29,8 +29,11 @@ begin
     execute format('alter role %I set search_path = ''public''', r);
     execute format('alter role %I set lock_timeout = ''2s''', r);
     execute format('alter role %I set idle_in_transaction_session_timeout = ''30s''', r);
+    execute format('alter role %I set idle_session_timeout = ''4s''', r);
   end loop;
   alter role clientway_app set statement_timeout = '5s';
+  -- Nothing but our own code runs between two statements of a request: who is silent for so long is gone.
+  alter role clientway_app set idle_in_transaction_session_timeout = '10s';
   alter role clientway_job set statement_timeout = '120s';
 end $$;
 """
