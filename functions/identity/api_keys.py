@@ -1,6 +1,6 @@
 """GET and POST /api/api-keys"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -18,7 +18,7 @@ def list_api_keys(
     include_revoked: Annotated[bool, Query(description="Revoked and expired ones too.")] = False,  # noqa: FBT002  (a query parameter)
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query()] = "-created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[ApiKey]:
     """List the tenant's API keys, without their secrets."""
     with transaction(app, needs="keys:read") as tx:

@@ -1,6 +1,6 @@
 """GET and POST /api/members"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -19,7 +19,7 @@ def list_members(
     role: Annotated[Role | None, Query(description="Only members with this role.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query()] = "created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "created_at",
 ) -> Page[Member]:
     """List the people who work for the tenant."""
     with transaction(app, needs="members:read") as tx:

@@ -1,6 +1,6 @@
 """GET /api/sessions"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -19,7 +19,7 @@ def list_sessions(
     user_id: Annotated[UUID | None, Query(description="Sessions of one member (administrators).")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query()] = "-created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[Session]:
     """List one's own live sessions; administrators see the whole tenant's."""
     with transaction(app, needs="self:read") as tx:

@@ -1,6 +1,6 @@
 """/api/import-mappings"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -17,7 +17,7 @@ app = api(__name__)
 def list_import_mappings(
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="name or -name")] = "name",
+    sort: Annotated[Literal["name", "-name"], Query()] = "name",
 ) -> Page[SavedMapping]:
     """Mappings kept for lists of the same kind."""
     with transaction(app, needs="imports:read") as tx:

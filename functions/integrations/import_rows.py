@@ -1,6 +1,6 @@
 """GET /api/imports/{import_id}/rows"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -20,7 +20,7 @@ def list_import_rows(
     outcome: Annotated[RowOutcome | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="row_number or -row_number")] = "row_number",
+    sort: Annotated[Literal["row_number", "-row_number"], Query()] = "row_number",
 ) -> Page[ImportRow]:
     """What became of each row, and why."""
     with transaction(app, needs="imports:read") as tx:

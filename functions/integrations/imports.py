@@ -1,6 +1,6 @@
 """/api/imports"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -18,7 +18,7 @@ def list_imports(
     status: Annotated[ImportStatus | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="created_at or -created_at")] = "-created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[Import]:
     """Every import, newest first."""
     with transaction(app, needs="imports:read") as tx:

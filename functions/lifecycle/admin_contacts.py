@@ -1,10 +1,9 @@
 """GET /api/admin/contacts"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from clientway import normalise
 from clientway.http import api, transaction
@@ -12,7 +11,7 @@ from clientway.lifecycle.contacts import service
 from clientway.lifecycle.contacts.schemas import ContactWithOrganization, Filters, RoleType, Status
 from clientway.lifecycle.stages.rules import Stage
 from clientway.paging import Request
-from clientway.schemas import Page
+from clientway.schemas import Page, Timestamp
 
 app = api(__name__)
 
@@ -29,13 +28,13 @@ def list_contacts(
     is_decision_maker: Annotated[bool | None, Query()] = None,
     portal_enabled: Annotated[bool | None, Query()] = None,
     do_not_contact: Annotated[bool | None, Query()] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(description="Changed at this time or later.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Created before this time.")] = None,
+    updated_since: Annotated[Timestamp | None, Query(description="Changed at this time or later.")] = None,
+    created_before: Annotated[Timestamp | None, Query(description="Created before this time.")] = None,
     include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="updated_at, created_at or name; with - descending.")] = "-updated_at",
+    sort: Annotated[Literal["updated_at", "-updated_at", "created_at", "-created_at", "name", "-name"], Query()] = "-updated_at",
 ) -> Page[ContactWithOrganization]:
     """All the tenant's contacts, each with its organization's name and stage, the latest changed first."""
     filters = Filters(

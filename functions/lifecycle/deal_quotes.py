@@ -1,6 +1,6 @@
 """/api/deals/{deal_id}/quotes"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -19,7 +19,7 @@ def list_quotes(
     deal_id: UUID,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="created_at or -created_at")] = "-created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[Quote]:
     """What was quoted for a deal, newest first."""
     with transaction(app, needs="deals:read") as tx:

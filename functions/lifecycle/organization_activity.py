@@ -1,17 +1,16 @@
 """/api/organizations/{organization_id}/activity"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from clientway.http import api, transaction
 from clientway.lifecycle.timeline import service
 from clientway.lifecycle.timeline.rules import ActivityType
 from clientway.lifecycle.timeline.schemas import Activity, ActivityCreate
 from clientway.paging import Request
-from clientway.schemas import Page
+from clientway.schemas import Page, Timestamp
 
 app = api(__name__)
 
@@ -20,11 +19,11 @@ app = api(__name__)
 def list_activity(
     organization_id: UUID,
     activity_type: Annotated[ActivityType | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From this time on.")] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Up to this time, exclusive.")] = None,
+    since: Annotated[Timestamp | None, Query(description="From this time on.")] = None,
+    before: Annotated[Timestamp | None, Query(description="Up to this time, exclusive.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="occurred_at or -occurred_at")] = "-occurred_at",
+    sort: Annotated[Literal["occurred_at", "-occurred_at"], Query()] = "-occurred_at",
 ) -> Page[Activity]:
     """What happened with an organization, newest first."""
     filters = {"organization_id": organization_id, "activity_type": activity_type, "since": since, "before": before}

@@ -1,6 +1,6 @@
 """/api/organizations/{organization_id}/contacts"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -25,7 +25,7 @@ def list_organization_contacts(
     include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="created_at or -created_at")] = "created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "created_at",
 ) -> Page[Contact]:
     """The people at an organization, the oldest entry first."""
     filters = {"organization_id": organization_id, "include_deleted": bool(include_deleted)}

@@ -1,6 +1,6 @@
 """/api/organizations/{organization_id}/nps-answers"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -24,7 +24,7 @@ def list_surveys(
     organization_id: UUID,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="answered_at or -answered_at")] = "-answered_at",
+    sort: Annotated[Literal["answered_at", "-answered_at"], Query()] = "-answered_at",
 ) -> Page[NpsAnswer]:
     """How likely people there are to recommend us, latest first."""
     with transaction(app, needs="surveys:read") as tx:

@@ -1,6 +1,6 @@
 """/api/organizations/{organization_id}/referrals"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -24,7 +24,7 @@ def list_referrals(
     organization_id: UUID,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="created_at or -created_at")] = "-created_at",
+    sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[Referral]:
     """Whom an organization has sent to us, newest first."""
     with transaction(app, needs="referrals:read") as tx:

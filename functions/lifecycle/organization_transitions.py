@@ -1,6 +1,6 @@
 """GET /api/organizations/{organization_id}/transitions"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -19,7 +19,7 @@ def list_transitions(
     organization_id: UUID,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="sequence or -sequence")] = "-sequence",
+    sort: Annotated[Literal["sequence", "-sequence"], Query()] = "-sequence",
 ) -> Page[Transition]:
     """Every stage an organization has been in: who moved it, why, and how long it had been where it was."""
     with transaction(app, needs="organizations:read") as tx:

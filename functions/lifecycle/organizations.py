@@ -1,9 +1,8 @@
 """/api/organizations"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from clientway.http import api, transaction
 from clientway.lifecycle.organizations import service
@@ -11,7 +10,7 @@ from clientway.lifecycle.organizations.rules import us_state
 from clientway.lifecycle.organizations.schemas import Filters, Organization, OrganizationCreate
 from clientway.lifecycle.stages.rules import Stage
 from clientway.paging import Request
-from clientway.schemas import Page
+from clientway.schemas import Page, Timestamp
 
 app = api(__name__)
 
@@ -24,13 +23,13 @@ def list_organizations(
     rep: Annotated[str | None, Query(min_length=1, max_length=100, description="A rep's id or slug.")] = None,
     state: Annotated[str | None, Query(min_length=1, max_length=100, description="Of one of its locations; code or name.")] = None,
     pos_system: Annotated[str | None, Query(min_length=1, max_length=100, description="Of the same location as `state`.")] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(description="Changed at this time or later.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Created before this time.")] = None,
+    updated_since: Annotated[Timestamp | None, Query(description="Changed at this time or later.")] = None,
+    created_before: Annotated[Timestamp | None, Query(description="Created before this time.")] = None,
     include_deleted: Annotated[bool | None, Query(description="Deleted ones too.")] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="updated_at, created_at or name; with - descending.")] = "-updated_at",
+    sort: Annotated[Literal["updated_at", "-updated_at", "created_at", "-created_at", "name", "-name"], Query()] = "-updated_at",
 ) -> Page[Organization]:
     """The companies that the tenant sells to, the latest changed first."""
     filters = Filters(

@@ -1,6 +1,6 @@
 """GET /api/rep/{slug}/clients"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -20,7 +20,7 @@ def list_rep_clients(
     lifecycle_stage: Annotated[Stage | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="updated_at, created_at or name; with - descending.")] = "-updated_at",
+    sort: Annotated[Literal["updated_at", "-updated_at", "created_at", "-created_at", "name", "-name"], Query()] = "-updated_at",
 ) -> Page[RepClient]:
     """The organizations that a rep looks after, each with its client account once somebody pays."""
     filters = {"slug": slug, "lifecycle_stage": lifecycle_stage}

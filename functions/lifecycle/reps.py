@@ -1,6 +1,6 @@
 """/api/reps"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
@@ -18,7 +18,7 @@ def list_reps(
     active: Annotated[bool | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="slug or -slug")] = "slug",
+    sort: Annotated[Literal["slug", "-slug"], Query()] = "slug",
 ) -> Page[Rep]:
     """The people who look after organizations."""
     with transaction(app, needs="reps:read") as tx:

@@ -1,16 +1,15 @@
 """/api/tickets"""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from clientway.http import api, transaction
 from clientway.lifecycle.tickets import service
 from clientway.lifecycle.tickets.rules import Priority, TicketStatus
 from clientway.lifecycle.tickets.schemas import TicketWithOrganization
 from clientway.paging import Request
-from clientway.schemas import Page
+from clientway.schemas import Page, Timestamp
 
 app = api(__name__)
 
@@ -19,10 +18,10 @@ app = api(__name__)
 def list_tickets(
     status: Annotated[TicketStatus | None, Query()] = None,
     priority: Annotated[Priority | None, Query()] = None,
-    updated_since: Annotated[AwareDatetime | None, Query()] = None,
+    updated_since: Annotated[Timestamp | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
-    sort: Annotated[str, Query(description="updated_at or -updated_at")] = "-updated_at",
+    sort: Annotated[Literal["updated_at", "-updated_at"], Query()] = "-updated_at",
 ) -> Page[TicketWithOrganization]:
     """The tickets of all organizations, those that changed last first."""
     filters = {"status": status, "priority": priority, "updated_since": updated_since}

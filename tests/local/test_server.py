@@ -151,6 +151,13 @@ def test_a_body_over_ten_megabytes_is_refused_also_after_it_was_sent(connection:
     assert connection.getresponse().status == 413
 
 
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "QUERY"])
+def test_a_method_that_no_route_has_is_not_found(connection: http.client.HTTPConnection, method: str) -> None:
+    connection.request(method, "/b")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (404, b'{"message": "Not Found"}')
+
+
 @pytest.mark.parametrize(("length", "status"), [(5, b"100"), (MAX_BODY_BYTES + 1, b"413")])
 def test_a_client_that_asks_first_is_told_at_once(connection: http.client.HTTPConnection, length: int, status: bytes) -> None:
     with socket.create_connection((connection.host, connection.port), timeout=2) as client:

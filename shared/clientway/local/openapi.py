@@ -7,9 +7,10 @@ import importlib
 import inspect
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from clientway.http import Api
+from clientway.http import ETAG, IDEMPOTENCY_KEY, Api
 from clientway.local.template import read
 
 DOCUMENT = Path(__file__).parents[1] / "operations" / "openapi.json"
@@ -45,6 +46,26 @@ _REFUSALS = {
     "503": "The database is away; see Retry-After",
 }
 _WITH_MATCH = {"412": "Stale If-Match; carries the current ETag", "428": "If-Match is missing"}
+_WITH_BODY = {"413": "The body is too large", "415": "The body is not application/json"}
+_IF_MATCH = {
+    "name": "If-Match", "in": "header", "required": True, "description": "The ETag that was read.",
+    "schema": {"type": "string", "pattern": ETAG.pattern},
+}  # fmt: skip
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key", "in": "header", "description": "Makes a retry safe for 72 h.",
+    "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY.pattern},
+}  # fmt: skip
+_BEARER = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, a session, or a contact's session in the portal."},
+    "identityProvider": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An ID token, which the gateway verifies.",
+    },
+}
+# What API Gateway itself answers.
+_GATEWAY = {"schema": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}}
 
 # In the order in which a client travels; a group that is not named here is an error.
 _GROUPS = {
@@ -81,10 +102,11 @@ def build(template: Path) -> str:
         "security": [{"bearer": []}],
         "tags": [{"name": name, "description": description} for name, description in _GROUPS.items()],
         "paths": {},
-        "components": {"schemas": {"Problem": _PROBLEM}, "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+        "components": {"schemas": {"Problem": _PROBLEM}, "securitySchemes": _BEARER},
     }
-    modules = sorted({route.handler.rsplit(".", 1)[0] for route in read(template).routes})
-    for name in modules:
+    routes = read(template).routes
+    verified = {route.handler.rsplit(".", 1)[0] for route in routes if route.authorizer}
+    for name in sorted({route.handler.rsplit(".", 1)[0] for route in routes}):
         module = importlib.import_module(name)
         app: Api = module.app
         for route in (*app._static_routes, *app._dynamic_routes):  # noqa: SLF001  (Powertools does not look at docstrings)
@@ -92,7 +114,10 @@ def build(template: Path) -> str:
         part = json.loads(app.get_openapi_json_schema(title="Clientway", version="1"))
         for path, operations in part.get("paths", {}).items():
             for method, operation in operations.items():
-                _complete(operation, method, needs_key=hasattr(module, "require_idempotency_key"))
+                _complete(operation, method, module)
+                if name in verified:
+                    operation["security"] = [{"identityProvider": []}]
+                    operation["responses"]["401"]["content"]["application/json"] = _GATEWAY
                 document["paths"].setdefault(path.replace("<", "{").replace(">", "}"), {})[method] = operation
                 unknown = set(operation["tags"]) - set(_GROUPS)
                 if unknown:
@@ -111,19 +136,22 @@ def _add_schemas(known: dict[str, Any], more: dict[str, Any], module: str) -> No
             raise ValueError(message)
 
 
-def _complete(operation: dict[str, Any], method: str, *, needs_key: bool) -> None:
+def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> None:
+    """Add what a handler has from the edge; which of it, its imports say."""
+    matches = method in ("patch", "put", "delete") and hasattr(module, "if_match")
     responses = operation["responses"]
-    refusals = {**_REFUSALS, **(_WITH_MATCH if method in ("patch", "put", "delete") else {})}
+    responses.get("204", {}).pop("content", None)
+    refusals = {**_REFUSALS, **(_WITH_MATCH if matches else {}), **(_WITH_BODY if "requestBody" in operation else {})}
     for status, meaning in refusals.items():
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[status] = {"description": meaning, "content": content}
-    header = {"in": "header", "schema": {"type": "string"}}
     if method == "post":
-        key = {"name": "Idempotency-Key", "description": "Makes a retry safe for 72 h.", "required": needs_key, **header}
+        key = {**_IDEMPOTENCY_KEY, "required": hasattr(module, "require_idempotency_key")}
         operation.setdefault("parameters", []).append(key)
-    if method in ("patch", "put", "delete"):
-        tag = {"name": "If-Match", "description": "The ETag that was read.", "required": True, **header}
-        operation.setdefault("parameters", []).append(tag)
+    if matches:
+        operation.setdefault("parameters", []).append(_IF_MATCH)
+    if not hasattr(module, "transaction"):
+        operation["security"] = []
 
 
 def main() -> None:

@@ -240,7 +240,11 @@ class _Handler(BaseHTTPRequestHandler):
         # Without the query: it may hold what no log should.
         logger.info("%s %s %d %.0f ms", self.command, self.path.partition("?")[0], answer.status, elapsed)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any  # noqa: N815  the names http.server calls
+    def __getattr__(self, name: str) -> Any:
+        """Take `do_GET` and all its kind for handle_any: a method that no route has is the gateway's 404, not http.server's 501."""
+        if name.startswith("do_"):
+            return self.handle_any
+        raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
         """Say nothing here: `handle_any` logs one line a request."""

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from clientway.schemas import Id, Schema, Text, Timestamp
+from clientway.schemas import Id, Schema, Timestamp, Trimmed
 
 Role = Literal["admin", "editor", "viewer"]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[Trimmed, StringConstraints(max_length=200)]
 
 
 class ApiKeyCreate(Schema):

@@ -12,7 +12,7 @@ from clientway.schemas import Id, Schema, Timestamp, Version
 class MemberInvite(Schema):
     """Somebody who is to work for the tenant."""
 
-    email: EmailText
+    email: EmailText = Field(json_schema_extra={"format": "email"})
     role: Role
 
 

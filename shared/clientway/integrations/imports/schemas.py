@@ -4,20 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from clientway.schemas import Id, Schema, Text, Timestamp, Version
+from clientway.schemas import Id, Schema, Timestamp, Trimmed, Version
 
 ImportStatus = Literal[
     "awaiting_upload", "previewing", "previewed", "queued", "running", "completed", "cancelled", "failed", "undoing", "undone"
 ]
 RowOutcome = Literal["created", "updated", "skipped", "failed"]
 ColumnMapping = Annotated[dict[str, str | None], Field(max_length=500)]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Name = Annotated[Trimmed, StringConstraints(max_length=100)]
 
 
 class ImportCreate(Schema):
     """A list to import: a file to be uploaded, or up to 256 KiB of rows at once."""
 
-    filename: Annotated[Text, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)] = "rows.json"
+    filename: Annotated[Trimmed, StringConstraints(max_length=255)] = "rows.json"
     source: Name = Field(description="Where the list comes from; ids in it count within this source.")
     rows: Annotated[list[dict[str, str | int | float | bool | None]], Field(min_length=1, max_length=5000)] | None = None
     mapping: ColumnMapping | None = Field(None, description="Column to target, or null to leave it out; guessed for what is not named.")

@@ -8,19 +8,19 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, Patch, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Email, Id, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
 RoleType = Literal["owner", "gm", "manager", "chef", "accounting", "other"]
 Method = Literal["email", "phone", "sms"]
 Status = Literal["active", "inactive"]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[Trimmed, StringConstraints(max_length=200)]
 PRIMARY = "The first contact becomes primary; true takes it over from another. Exactly one is."
 
 
 class _Details(Schema):
     first_name: Name | None = None
     last_name: Name | None = None
-    email: ShortText | None = Field(None, description="Unique among the tenant's live contacts, whatever its case.")
+    email: Email | None = Field(None, description="Unique among the tenant's live contacts, whatever its case.")
     phone: ShortText | None = Field(None, description="Kept as written; matched and searched in E.164.")
     title: ShortText | None = None
     role_type: RoleType | None = None

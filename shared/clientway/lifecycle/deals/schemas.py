@@ -6,9 +6,9 @@ from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.deals.rules import DealStage, DealStatus
 from clientway.lifecycle.organizations.schemas import RecordOrganization
-from clientway.schemas import Cents, Currency, Day, Id, Patch, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Cents, Currency, Day, Id, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
-LostReason = Annotated[Text, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+LostReason = Annotated[Trimmed, StringConstraints(max_length=2000)]
 Percent = Annotated[int, Field(ge=0, le=100, description="How likely it is, in percent; by default what its stage says.")]
 
 

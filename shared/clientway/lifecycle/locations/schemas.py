@@ -4,12 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from clientway.schemas import Cents, Currency, Id, Patch, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Cents, Currency, Email, Id, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
 Status = Literal["active", "closed"]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
-Word = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Word = Annotated[Trimmed, StringConstraints(max_length=100)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 PRIMARY = "The first location becomes primary; true takes it over from another. Exactly one is."
@@ -23,7 +23,7 @@ class _Details(Schema):
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     phone: ShortText | None = Field(None, description="Kept as written; matched and searched in E.164.")
-    email: ShortText | None = None
+    email: Email | None = None
     website_url: ShortText | None = None
     cuisine_primary: Word | None = None
     service_style: Word | None = None

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from clientway.lifecycle.stages.schemas import StageName
-from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
 EntityType = Literal["single_location", "multi_location", "franchise", "group"]
-Key = Annotated[Text, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-Tag = Annotated[Text, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+Key = Annotated[Trimmed, StringConstraints(max_length=100)]
+Tag = Annotated[Trimmed, StringConstraints(max_length=60)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
 SOURCES = "Where it came from: builtwith, hubspot, manual, referral, website, or a name of your own."
 

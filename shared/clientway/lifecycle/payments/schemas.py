@@ -6,9 +6,9 @@ from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.organizations.schemas import RecordOrganization
 from clientway.lifecycle.payments.rules import PaymentStatus
-from clientway.schemas import Currency, Day, Id, Patch, Schema, Text, Timestamp, Version
+from clientway.schemas import Currency, Day, Id, Patch, Schema, Timestamp, Trimmed, Version
 
-Note = Annotated[Text, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Note = Annotated[Trimmed, StringConstraints(max_length=2000)]
 
 
 class PaymentCreate(Schema):

@@ -5,16 +5,16 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.organizations.schemas import Organization
-from clientway.schemas import Currency, Id, Patch, Schema, ShortText, Text, Timestamp, Version
+from clientway.schemas import Currency, Email, Id, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[Trimmed, StringConstraints(max_length=200)]
 
 
 class RepCreate(Schema):
     """Somebody who looks after organizations; with `user_id` also a member who signs in."""
 
     name: Name
-    email: ShortText | None = None
+    email: Email | None = None
     phone: ShortText | None = None
     user_id: Id | None = Field(None, description="A member of this tenant.")
     active: bool = True
@@ -26,7 +26,7 @@ class RepPatch(Patch):
     REQUIRED: ClassVar = frozenset({"active", "name"})
 
     name: Name | None = None
-    email: ShortText | None = None
+    email: Email | None = None
     phone: ShortText | None = None
     user_id: Id | None = None
     active: bool | None = None

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.stages.rules import Stage
-from clientway.schemas import Cents, Currency, Id, Schema, Text, Timestamp
+from clientway.schemas import Cents, Currency, Id, Schema, Timestamp, Trimmed
 
 StageName = Annotated[Stage, Field(strict=False)]
-Reason = Annotated[Text, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Reason = Annotated[Trimmed, StringConstraints(max_length=2000)]
 
 
 class StageChange(Schema):

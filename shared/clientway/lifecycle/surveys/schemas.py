@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from clientway.schemas import Id, Schema, Text, Timestamp
+from clientway.schemas import Id, Schema, Timestamp, Trimmed
 
 Score = Annotated[int, Field(ge=0, le=10, description="How likely they are to recommend us, 0 to 10.")]
 
@@ -13,7 +13,7 @@ class NpsAnswerCreate(Schema):
     """Somebody's answer to how likely they are to recommend the tenant."""
 
     score: Score
-    comment: Annotated[Text, StringConstraints(min_length=1, max_length=5000, strip_whitespace=True)] | None = None
+    comment: Annotated[Trimmed, StringConstraints(max_length=5000)] | None = None
     contact_id: Id | None = Field(None, description="Who answered: a contact of this organization.")
     answered_at: Timestamp | None = Field(None, description="Now, when left out; not in the future.")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.timeline.rules import ActivityType
-from clientway.schemas import Id, LongText, Schema, Text, Timestamp
+from clientway.schemas import Id, LongText, Schema, Text, Timestamp, Trimmed
 
 ActivityName = Annotated[ActivityType, Field(strict=False)]
 
@@ -14,7 +14,7 @@ class ActivityCreate(Schema):
     """Something that happened with an organization."""
 
     activity_type: ActivityName
-    title: Annotated[Text, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+    title: Annotated[Trimmed, StringConstraints(max_length=500)]
     description: LongText | None = None
     contact_id: Id | None = None
     metadata: dict[str, Any] = Field(
