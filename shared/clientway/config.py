@@ -29,8 +29,6 @@ class Settings:
 
     database_url: str
     job_database_url: str
-    database_ca_file: str | None
-    database_iam: bool
     database_pool_size: int
     signing_key: bytes
     identity_key: bytes
@@ -46,19 +44,14 @@ def settings() -> Settings:
     """The settings of this process. Raises ConfigurationError."""
     database_url = _required("DATABASE_URL")
     job_database_url = os.environ.get("JOB_DATABASE_URL") or database_url
-    ca_file = os.environ.get("DATABASE_CA_FILE") or None
     for name, url in (("DATABASE_URL", database_url), ("JOB_DATABASE_URL", job_database_url)):
-        host = urlsplit(url).hostname
-        if not host:
+        if not urlsplit(url).hostname:
             raise ConfigurationError(f"{name} is not a PostgreSQL URL with a host")
-        # pg8000 would fall back to an unverified or plain connection without a word.
-        if host not in _LOOPBACK and ca_file is None:
-            raise ConfigurationError(f"{name} names the remote host {host}: set DATABASE_CA_FILE to verify its certificate")
+        if not is_loopback(url):
+            ca_file(url)
     return Settings(
         database_url=database_url,
         job_database_url=job_database_url,
-        database_ca_file=ca_file,
-        database_iam=os.environ.get("DATABASE_IAM", "") == "true",
         database_pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "1")),
         signing_key=_key("CLIENTWAY_SIGNING_KEY"),
         identity_key=_key("CLIENTWAY_IDENTITY_KEY"),
@@ -73,6 +66,22 @@ def settings() -> Settings:
 def is_loopback(url: str) -> bool:
     """Whether a database URL stays on this machine."""
     return urlsplit(url).hostname in _LOOPBACK
+
+
+def ca_file(url: str) -> str:
+    """The file of authorities that the server of a remote URL is verified with.
+
+    Raises ConfigurationError when there is none: pg8000 would fall back to an unverified or plain connection without a word.
+    """
+    path = os.environ.get("DATABASE_CA_FILE")
+    if not path:
+        raise ConfigurationError(f"set DATABASE_CA_FILE to verify the certificate of the remote host {urlsplit(url).hostname}")
+    return path
+
+
+def iam() -> bool:
+    """Whether AWS's identities open the database in place of passwords."""
+    return os.environ.get("DATABASE_IAM", "") == "true"
 
 
 def _required(name: str) -> str:

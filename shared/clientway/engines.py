@@ -7,11 +7,12 @@ import warnings
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
+import pg8000.dbapi
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from clientway.config import IDLE_SECONDS, TIMEOUTS, is_loopback, settings
+from clientway.config import IDLE_SECONDS, TIMEOUTS, ca_file, iam, is_loopback, settings
 from clientway.pipeline import PipelinedConnection
 
 PATCHED = {15: 15_0019, 16: 16_0015, 17: 17_0011, 18: 18_0006}
@@ -25,20 +26,20 @@ def engine(role: str) -> Engine:
     """The pool of a role: app (requests) or job (schedules and consumers)."""
     url = settings().job_database_url if role == "job" else settings().database_url
     parts = urlsplit(url)
-    tls = _tls(url)
+    verified = tls(url)
 
     def connect() -> PipelinedConnection:
         connection = PipelinedConnection(
             user=unquote(parts.username or ""),
-            password=_iam_token(url) if settings().database_iam else unquote(parts.password or "") or None,
+            password=iam_token(url) if iam() else unquote(parts.password or "") or None,
             host=parts.hostname or "",
             port=parts.port or 5432,
             database=parts.path.lstrip("/"),
             timeout=_FLIGHT_SECONDS[role],
-            ssl_context=tls,
+            ssl_context=verified,
             application_name=f"clientway-{role}",
         )
-        _check_server(connection, url)
+        check_server(connection, url)
         return connection
 
     pool = create_engine(
@@ -70,17 +71,17 @@ def _check_it_is_there(connection: PipelinedConnection, entry: ConnectionPoolEnt
 
 
 @cache
-def _tls(url: str) -> ssl.SSLContext | bool:
-    """One verified context for the process: building it takes 50 ms, and pg8000's own verifies nothing."""
+def tls(url: str) -> ssl.SSLContext | bool:
+    """One verified context for the process: building it takes time, and pg8000's own verifies nothing."""
     if is_loopback(url):
         return False
-    context = ssl.create_default_context(cafile=settings().database_ca_file)
+    context = ssl.create_default_context(cafile=ca_file(url))
     context.check_hostname = True
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def _iam_token(url: str) -> str:
+def iam_token(url: str) -> str:
     """A password that is good for one connect within 15 minutes, signed here: no SDK client is made."""
     from botocore.auth import SigV4QueryAuth  # noqa: PLC0415  (0.1 s, only where IAM is on)
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
@@ -99,7 +100,7 @@ def _warn_once(version: int) -> None:
     warnings.warn(f"PostgreSQL {version} is below the patched release of its major (CVE-2026-14669)", RuntimeWarning, stacklevel=3)
 
 
-def _check_server(connection: PipelinedConnection, url: str) -> None:
+def check_server(connection: pg8000.dbapi.Connection, url: str) -> None:
     """Refuse a server below the patched floor of its major; on this machine only warn. Costs no flight."""
     major, _, minor = str(connection.parameter_statuses["server_version"]).split(" ")[0].partition(".")
     version = int(major) * 10_000 + int(minor or 0)

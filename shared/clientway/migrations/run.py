@@ -1,12 +1,16 @@
 """Bring a database to the newest revision: used by `make run`, the tests and the migrator function alike."""
 
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from alembic import command, op
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import URL, make_url
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from clientway import administration
+from clientway.config import iam
 
 HERE = Path(__file__).parent
 
@@ -41,23 +45,54 @@ end $$;
 EXTENSIONS = "create extension if not exists pg_trgm; create extension if not exists btree_gin;"
 
 
-def migrate(admin_url: str) -> None:
-    """Create the database named in `admin_url` if it is missing, its roles, and upgrade it to the newest revision.
+# With IAM the server takes a signed token and no password any more. The administrator is in it in any case: who makes a
+# role is a member of it (PostgreSQL 16), and so of what it was granted.
+IAM = "grant rds_iam to clientway_app, clientway_job, current_user;"
 
-    `admin_url` is a PostgreSQL URL of a role that may create roles and databases. Safe to repeat and to race.
+# A table that somebody holds is not waited for long: whoever queues behind the migration waits as well.
+WAITS = "set lock_timeout = '10s'; set statement_timeout = 0;"
+
+
+def migrate(admin_url: str, *, seconds: float | None = None) -> str:
+    """Create the database named in `admin_url` if it is missing, its roles, and upgrade it; returns its revision.
+
+    `admin_url` is a PostgreSQL URL of a role that may create roles and databases. Safe to repeat and to race. A database
+    at a revision that this package does not know is newer than we are and stays as it is: schema changes are made so that
+    the code before them still runs, and a deployment that is rolled back comes by here with the old code. `seconds` bounds
+    a statement.
     """
-    url = _driver_url(admin_url)
-    _create_database(url)
-    engine = create_engine(url)
+    _create_database(admin_url)
+    engine = administration.engine(admin_url, seconds=seconds)
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.connect() as connection:
+        before = _revision(connection)
+        if before is not None and before not in known:
+            return before
+        _apply(connection, WAITS)
         _apply(connection, ROLES)
+        if iam():
+            _apply(connection, IAM)
         _apply(connection, EXTENSIONS)
         connection.commit()
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(HERE))
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
-    engine.dispose()
+        return str(_revision(connection))
+
+
+def revision(admin_url: str) -> str | None:
+    """The revision of a database; None when nothing was migrated yet."""
+    with administration.engine(admin_url).connect() as connection:
+        return _revision(connection)
+
+
+def newest() -> str:
+    """The revision that this package brings a database to."""
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    return str(ScriptDirectory.from_config(config).get_current_head())
 
 
 def apply_sql(filename: str) -> None:
@@ -70,16 +105,17 @@ def _apply(connection: Connection, script: str) -> None:
     connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
 
-def _create_database(url: URL) -> None:
-    maintenance = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+def _revision(connection: Connection) -> str | None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    return found
+
+
+def _create_database(url: str) -> None:
+    name = unquote(urlsplit(url).path.lstrip("/"))
+    maintenance = administration.engine(url, database="postgres", isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
-        known = connection.scalar(text("select 1 from pg_database where datname = :name"), {"name": url.database})
+        known = connection.scalar(text("select 1 from pg_database where datname = :name"), {"name": name})
         if not known:
-            quoted = '"' + str(url.database).replace('"', '""') + '"'
+            quoted = '"' + name.replace('"', '""') + '"'
             connection.exec_driver_sql(f"create database {quoted}")
-    maintenance.dispose()
-
-
-def _driver_url(url: str) -> URL:
-    parts = urlsplit(url)
-    return make_url(urlunsplit(parts._replace(scheme="postgresql+pg8000")))

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 from zoneinfo import available_timezones
 
-from sqlalchemy import Connection, NullPool, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, text
 
-from clientway import normalise, tokens
+from clientway import administration, normalise, tokens
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.ids import uuid7
 
@@ -189,9 +187,7 @@ update api_keys set revoked_at = now()
 
 @contextmanager
 def _administration(url: str) -> Iterator[Connection]:
-    parts = urlsplit(url)
-    engine = create_engine(make_url(urlunsplit(parts._replace(scheme="postgresql+pg8000"))), poolclass=NullPool)
-    with engine.begin() as connection:
+    with administration.engine(url).begin() as connection:
         connection.execute(text("set local role clientway_auth"))
         yield connection
 
