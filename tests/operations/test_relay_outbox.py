@@ -91,6 +91,29 @@ def test_more_than_one_batch_goes_out_in_one_run(tenant, outbox, queue):
     assert sorted(message["payload"]["number"] for message in queue()) == list(range(relay.BATCH + 15))
 
 
+def test_the_age_of_what_still_waits_is_a_metric(tenant, outbox, queue, admin_engine, capsys):
+    def age():
+        run()
+        metric = json.loads(capsys.readouterr().out.splitlines()[-1])
+        (defined,) = metric["_aws"]["CloudWatchMetrics"]
+        assert (defined["Namespace"], defined["Dimensions"], metric["service"]) == ("Clientway", [["service"]], "clientway")
+        return metric["OldestOutboxSeconds"][0]
+
+    assert age() == 0
+    publish(tenant)
+    with admin_engine.connect() as connection:
+        connection.execute(
+            text(
+                "update outbox set created_at = now() - interval '1 hour', available_at = now() + interval '1 minute' where tenant_id = :t"
+            ),
+            {"t": tenant.id},
+        )
+    assert 3600 <= age() < 3700
+    with admin_engine.connect() as connection:
+        connection.execute(text("update outbox set available_at = now() where tenant_id = :t"), {"t": tenant.id})
+    assert age() == 0
+
+
 def test_events_without_a_subscriber_do_not_pile_up(tenant, outbox, queue):
     publish(tenant, "organization.stage_changed", count=3)
 

@@ -74,6 +74,12 @@ def relay(*, may_go_on: Callable[[], bool] = lambda: True) -> Relayed:
     return total
 
 
+def oldest() -> float:
+    """For how many seconds the oldest row has been waiting; 0 when none is."""
+    with job_connection() as connection:
+        return float(connection.scalar(text("select app.outbox_age()")))
+
+
 def _hand_over(rows: Sequence[Row], token: UUID, total: Relayed) -> None:
     done: list[UUID] = []
     failed: list[tuple[Row, str]] = []
