@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
@@ -187,6 +186,10 @@ class Api(APIGatewayHttpResolver):
         kept = {name: value for name, value in answer["headers"].items() if name in ("Content-Type", "ETag", "Location")}
         return {"status": answer["statusCode"], "headers": kept, "body": answer["body"]}
 
+    def _handle_not_found(self, method: str, path: str) -> NoReturn:  # noqa: ARG002  (what it is of Powertools' resolver)
+        """Nobody's path, or one whose parameter no rule of Powertools fits (an emoji in a slug). What its query holds is no matter."""
+        raise NotFound("There is nothing at this path.")
+
     def _refusal(self, failure: Exception) -> dict[str, Any]:
         response = self.refuse(failure)
         return {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body, "isBase64Encoded": False}
@@ -218,7 +221,6 @@ def api(name: str) -> Api:
     app.module = name
     app.exception_handler(Exception)(app.refuse)
     app.exception_handler(Replay)(lambda replay: replay.answer)
-    app.not_found(lambda _error: app.refuse(NotFound("There is nothing at this path.")))
     return app
 
 
@@ -353,8 +355,6 @@ def _as_problem(failure: Exception) -> Problem | None:
         if malformed:
             return Malformed("The request is malformed.", errors=errors)
         return Unprocessable("The body breaks a rule.", errors=errors)
-    if isinstance(failure, NotFoundError):
-        return NotFound("There is nothing at this path.")
     return None
 
 

@@ -73,3 +73,10 @@ def test_a_key_is_printable_ascii(rows, key):
     answer = paid(rows, b'{"amount_cents": 1, "status": "paid"}', **{"idempotency-key": key})
 
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/header/idempotency-key")
+
+
+def test_a_path_that_no_rule_fits_is_not_there(rows):
+    """A slug of other characters than Powertools' own: its query was looked at before it was missed."""
+    answer = routes.send("GET", "/api/rep/%F0%9F%A6%94/clients?limit=21", token=rows.tenant.admin)
+
+    assert (answer.status, answer.json["code"]) == (404, "not_found")

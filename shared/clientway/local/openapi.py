@@ -145,13 +145,14 @@ def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> Non
     for status, meaning in refusals.items():
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[status] = {"description": meaning, "content": content}
-    if method == "post":
+    open_to_all = not hasattr(module, "transaction")
+    if open_to_all:
+        operation["security"] = []
+    elif method == "post":
         key = {**_IDEMPOTENCY_KEY, "required": hasattr(module, "require_idempotency_key")}
         operation.setdefault("parameters", []).append(key)
     if matches:
         operation.setdefault("parameters", []).append(_IF_MATCH)
-    if not hasattr(module, "transaction"):
-        operation["security"] = []
 
 
 def main() -> None:
