@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -64,6 +64,13 @@ def test_a_statement_is_read_once_however_often_it_is_sent(tenant):
                 read = pipeline._numbered.cache_info().misses
 
     assert pipeline._numbered.cache_info().misses == read
+
+
+@pytest.mark.parametrize("values", [["a", "", "NULL", 'q"', "back\\slash", "{,}", "ñ 漢", " "], [], ["a", None], [1, 2], [uuid4()]])
+def test_a_list_arrives_as_it_was_sent(tenant, values):
+    kind = {int: "integer", UUID: "uuid"}.get(type(next(iter(values), "")), "text")
+    with db.job_transaction(tenant.id) as tx:
+        assert tx.scalar(text(f"select cast(:values as {kind}[])"), {"values": values}) == values
 
 
 def test_a_transaction_of_one_statement_takes_two_flights(proxy, tenant):
