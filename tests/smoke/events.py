@@ -1,0 +1,107 @@
+"""The sample events, filled: whatever stands in them for a row, a token or a person becomes one of a tenant made for it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import Engine, text
+
+from clientway import tokens
+from clientway.identity.sign_in import secrets
+from clientway.local.template import Route, Template
+from tests.fixtures import make_tenant
+from tests.routes import Rows, make_rows, parameters
+
+ROOT = Path(__file__).parents[2]
+
+# What has to be so before an event can be answered with a success: statements on rows of the event's own tenant.
+_IMPORT = "update imports set status = '{}' where tenant_id = :tenant"
+_LINK = """update sign_in_links set nonce_hash = :nonce_hash, code_hash = :code_hash, expires_at = now() + interval '5 minutes',
+  user_id = {}, contact_id = {} where tenant_id = :tenant"""
+_RIPE = "insert into outbox (tenant_id, id, topic, payload) values (:tenant, gen_random_uuid(), 'mail', '{}')"
+ARRANGED = {
+    "identity.sign_in_email_verify": _LINK.format("user_id", "null"),
+    "identity.portal_sign_in_verify": _LINK.format("null", ":contact"),
+    "integrations.import_cancel": _IMPORT.format("previewed"),
+    "integrations.import_commit": _IMPORT.format("previewed"),
+    "integrations.import_preview": """update imports set status = 'previewed', preview = '{"total": 0, "tried": 0, "created": 0,
+      "updated": 0, "skipped": 0, "failed": 0, "reasons": {}, "why": [], "rows": []}' where tenant_id = :tenant""",
+    "integrations.run_import": "update imports set status = 'previewing', inline_content = 'name\nBlue Bistro\n' where tenant_id = :tenant",
+    "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
+    "lifecycle.organization_restore": "update organizations set deleted_at = now() where tenant_id = :tenant",
+    "operations.relay_outbox": _RIPE,
+}
+# What an event has done, besides its answer: a question whose answer is true afterwards.
+DONE = {
+    "integrations.run_import": "select status = 'previewed' and (preview ->> 'created')::int = 1 from imports where tenant_id = :tenant",
+    "operations.relay_outbox": "select count(*) = 1 from outbox where tenant_id = :tenant and sent_at is not null",
+    "lifecycle.recalculate_health": "select health_computed_at is not null from client_accounts where tenant_id = :tenant",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A function's event, and what it is about."""
+
+    function: str
+    event: dict[str, Any]
+    rows: Rows
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again and finds what it found before."""
+        return self.event.get("requestContext", {}).get("http", {}).get("method") == "GET"
+
+
+def names() -> list[str]:
+    """The functions that have an event, as modules."""
+    return sorted(str(file.relative_to(ROOT / "events").with_suffix("")).replace("/", ".") for file in (ROOT / "events").rglob("*.json"))
+
+
+def samples(engine: Engine, template: Template) -> Iterator[Sample]:
+    """Every event, each with a tenant of its own."""
+    routes = {f"{route.method} {route.path}": route for route in template.routes}
+    deployed = {function.handler.removesuffix(".handler") for function in template.functions}
+    for name in filter(deployed.__contains__, names()):
+        event = json.loads((ROOT / "events" / f"{name.replace('.', '/')}.json").read_text())
+        rows = make_rows(engine, make_tenant(engine))
+        if name in ARRANGED:
+            _arrange(engine, ARRANGED[name], event, rows)
+        if "routeKey" in event:
+            _fill_request(event, routes[event["routeKey"]], rows)
+        for record in event.get("Records", ()):
+            ours = {"tenant_id": rows.tenant.id, "import_id": rows.ids["imports"]}
+            body = json.loads(record["body"])
+            record["body"] = json.dumps({**body, **{field: str(value) for field, value in ours.items() if field in body}})
+        yield Sample(name, event, rows)
+
+
+def _arrange(engine: Engine, statement: str, event: dict[str, Any], rows: Rows) -> None:
+    given: dict[str, Any] = {"tenant": rows.tenant.id, "contact": rows.ids["contacts"]}
+    if "cookies" in event:
+        nonce = event["cookies"][0].partition("=")[2]
+        given |= {"nonce_hash": tokens.digest(nonce), "code_hash": secrets.code_hash(nonce, json.loads(event["body"])["code"])}
+    with engine.connect() as connection:
+        connection.execute(text(statement), {name: value for name, value in given.items() if f":{name}" in statement})
+
+
+def _fill_request(event: dict[str, Any], route: Route, rows: Rows) -> None:
+    path = unquote(rows.target(route))
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    if event.get("pathParameters"):
+        event["pathParameters"] = {name: rows.value(name, table) for name, table in parameters(route).items()}
+    if event["headers"].get("authorization") == "Bearer {token}":
+        # Only a session can be ended.
+        token = rows.session if route.path == "/api/sign-out" else rows.token(route)
+        event["headers"]["authorization"] = f"Bearer {token}"
+    portal = (route.path or "").startswith("/api/portal/")
+    people = {"email": "ana@bistro.example" if portal else f"{rows.tenant.slug}@staff.example", "tenant": rows.tenant.slug}
+    if event.get("body"):
+        body = json.loads(event["body"])
+        event["body"] = json.dumps({**body, **{field: value for field, value in people.items() if field in body}})
+    claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
+    if claims:
+        claims["email"] = people["email"]
