@@ -15,6 +15,8 @@ from clientway.lifecycle.bulk.service import Record
 from clientway.paging import Request, one, page
 
 _I = imports.alias("i")
+# The bytes of an import of inline rows are fetched once, not each time that its row is locked.
+_ALL_BUT_CONTENT = [column for column in imports.c if column.name != "inline_content"]
 COLUMNS: Mapping[str, str] = {
     **{name: f"i.{name}" for name in ("id", "status", "source", "filename")},
     "columns": "i.columns", "mapping": "i.mapping",
@@ -53,9 +55,16 @@ def preview(tx: Tx, import_id: UUID) -> Any:
 
 
 def lock(tx: Tx, import_id: UUID) -> Any:
-    """The import's row, locked; None when there is none."""
-    statement = select(imports).where(imports.c.tenant_id == func.app.tenant(), imports.c.id == import_id).with_for_update(key_share=True)
+    """The import's row without its bytes, locked; None when there is none."""
+    statement = (
+        select(*_ALL_BUT_CONTENT).where(imports.c.tenant_id == func.app.tenant(), imports.c.id == import_id).with_for_update(key_share=True)
+    )
     return tx.execute(statement).mappings().one_or_none()
+
+
+def content(tx: Tx, import_id: UUID) -> bytes | None:
+    """The bytes of an import of inline rows; None when it has a file."""
+    return tx.scalar(select(imports.c.inline_content).where(imports.c.tenant_id == func.app.tenant(), imports.c.id == import_id))
 
 
 def unfinished(tx: Tx) -> list[tuple[UUID, str]]:

@@ -32,12 +32,12 @@ def upload(object_key: str) -> Upload:
     return Upload(url=url, expires_in_seconds=_EXPIRES)
 
 
-def open_file(row: Any) -> BinaryIO:
-    """The bytes of an import, seekable. Raises FileProblem."""
-    if row["inline_content"] is not None:
-        return io.BytesIO(row["inline_content"])
+def open_file(object_key: str, content: bytes | None) -> BinaryIO:
+    """The bytes of an import, seekable: its inline content, or else the object of this key. Raises FileProblem."""
+    if content is not None:
+        return io.BytesIO(content)
     s3 = _s3()
-    given = {"Bucket": settings().import_bucket, "Key": row["object_key"]}
+    given = {"Bucket": settings().import_bucket, "Key": object_key}
     try:
         size = s3.head_object(**given)["ContentLength"]
     except s3.exceptions.ClientError:

@@ -40,9 +40,10 @@ def work(tenant_id: UUID, import_id: UUID, action: str, *, time_is_up: Callable[
 def _preview(tenant_id: UUID, import_id: UUID, time_is_up: Callable[[], bool]) -> None:
     with db.job_transaction(tenant_id) as tx:
         row = queries.lock(tx, import_id)
+        content = queries.content(tx, import_id)
     if row is None or row["status"] != "previewing":
         return
-    with storage.open_file(row) as file:
+    with storage.open_file(row["object_key"], content) as file:
         table = open_table(file, [column["name"] for column in row["columns"] or ()])
         guesses = mapping.guess(table.columns, [one.cells for one in table.sample])
         wanted = {column: guess.target for column, guess in guesses.items()} | {
@@ -88,7 +89,8 @@ def _commit(tenant_id: UUID, import_id: UUID, time_is_up: Callable[[], bool]) ->
         if row is None or row["status"] not in ("queued", "running"):
             return
         queries.update(tx, import_id, status="running", started_at=row["started_at"] or tx.now)
-    with storage.open_file(row) as file:
+        content = queries.content(tx, import_id)
+    with storage.open_file(row["object_key"], content) as file:
         table = open_table(file, [column["name"] for column in row["columns"] or ()])
         with db.job_transaction(tenant_id) as tx:
             # Before the rows are read: it looks through a column of its own.

@@ -17,7 +17,7 @@ from clientway.paging import Request, page
 # Since when facts count: what came before a churn, the end of a ban or a step back by hand was already weighed then,
 # and must not push the organization up again behind the back of whoever moved it.
 _FACTS = text("""
-select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
+select o.id, o.lifecycle_stage, o.lifecycle_sequence,
        exists (select from contacts c
                 where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
                   and c.email_norm is not null and c.updated_at >= s.since)
