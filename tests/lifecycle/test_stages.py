@@ -1,18 +1,25 @@
 """Stages through the service and the handlers, on real PostgreSQL."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from clientway import effects
+from clientway import effects, tokens
+from clientway.access import ADMINS
+from clientway.db import Credential, begin, commit
 from clientway.ids import uuid7
 from clientway.lifecycle.stages import service
 from clientway.lifecycle.stages.rules import Stage, StageMoveRefused
 from clientway.lifecycle.stages.schemas import OrganizationStage, StageChange, Transition
+from clientway.lifecycle.timeline import service as timeline
+from clientway.lifecycle.timeline.rules import ActivityType
+from clientway.lifecycle.timeline.schemas import ActivityCreate
 from clientway.schemas import Page
+from tests.served import eventually
 
 
 def organization(engine, tenant, stage="lead", name="Blue Bistro") -> UUID:
@@ -239,3 +246,28 @@ def test_a_bad_line_is_422_with_a_pointer(invoke, tenant, admin_engine, body, po
     answer = invoke("lifecycle/organization_activity", path={"organization_id": one}, body=body)
 
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, pointer), json.dumps(answer.json)
+
+
+def test_a_fact_that_waited_for_a_step_back_does_not_count_what_lay_before_it(invoke, tenant, admin_engine):
+    """The click came while somebody was moving the organization back by hand: the old reply must not push it up again."""
+    one = organization(admin_engine, tenant, "prospect")
+    assert add(invoke, one, "email_replied").status == 201
+    assert stage_of(admin_engine, one) == "sql"
+    by_hand = begin(Credential(tokens.digest(tenant.admin), ADMINS), now=datetime.now(UTC))
+    service.change_stage(by_hand, one, StageChange(stage=Stage.LEAD, reason="another company of that name"))
+
+    with ThreadPoolExecutor(1) as pool:
+        clicked = pool.submit(click, tenant, one)
+        waits = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+        with admin_engine.connect() as connection:
+            eventually(lambda: connection.execute(waits).scalar())
+        commit(by_hand, effects.pending(by_hand))
+        clicked.result()
+
+    assert stage_of(admin_engine, one) == "mql"
+
+
+def click(tenant, one):
+    tx = begin(Credential(tokens.digest(tenant.admin), ADMINS), now=datetime.now(UTC))
+    timeline.add(tx, one, ActivityCreate(activity_type=ActivityType.EMAIL_CLICKED, title="x"))
+    commit(tx, effects.pending(tx))

@@ -27,7 +27,8 @@ def add(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> Any:
 
     Raises NotFound (404), Unprocessable (422) for a time to come, a contact of somebody else, or too much metadata.
     """
-    existence.require(tx, organization_id)
+    moves = stage_fact(activity.activity_type, machine=activity.machine) or activity.metadata.get("callback_requested") is True
+    existence.require(tx, organization_id, lock=moves)
     _check(tx, organization_id, activity)
     visible = activity.activity_type in PORTAL_VISIBLE if activity.client_visible is None else activity.client_visible
     line = effects.record(
@@ -36,7 +37,7 @@ def add(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> Any:
         event_key=activity.event_key, occurred_at=activity.occurred_at,
     )  # fmt: skip
     effects.flush(tx)
-    if stage_fact(activity.activity_type, machine=activity.machine) or activity.metadata.get("callback_requested") is True:
+    if moves:
         stages.reconsider(tx, [organization_id], event_key=activity.event_key)
     return queries.line(tx, line, activity.event_key)
 
