@@ -14,7 +14,7 @@ BUILD = .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: run test build smoke chaos lint types mutants openapi lock sam-validate clean
+.PHONY: run test build smoke chaos contract lint types mutants openapi lock sam-validate clean
 
 run: $(READY)
 	@$(BIN)/clientway dev
@@ -25,6 +25,10 @@ test: $(READY) $(SAM_READY) $(SMOKE_READY)
 # The long run of what `make test` runs a little of. Few at once: some of it looks at the clock.
 chaos: $(READY)
 	CLIENTWAY_CHAOS=long $(BIN)/pytest tests/chaos -n 2
+
+# The contract against the running API: 20,000 cases and more, of which `make test` runs a few hundred.
+contract: $(READY)
+	CLIENTWAY_CHAOS=long $(BIN)/pytest tests/contract/test_contract.py -n 0
 
 # Without Docker. Other versions: make build RUNTIME=python3.14 ARCHITECTURE=x86_64, and the same as parameters of sam deploy.
 build: $(READY) $(SAM_READY)

@@ -12,9 +12,9 @@ RULES = {
     422: {
         # What is named is not there, or not the one it has to be.
         "unknown", "unknown_contact", "unknown_location", "unknown_owner_rep", "unknown_referred_organization", "unknown_rep", "unknown_user",
-        "needs_a_successor", "taken", "reserved", "reused",
+        "needs_a_successor", "taken", "reserved", "reused", "source_missing",
         # A form that a pattern would say badly.
-        "invalid_email", "invalid_url", "unknown_target",
+        "invalid_email", "invalid_url", "unknown_target", "invalid", "too_large",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },
@@ -23,10 +23,13 @@ RULES = {
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """An organization that was deleted still answers for its history."""
-    return not (
-        type(failure).__name__ == "UseAfterFree" and case.method == "GET" and case.path.startswith("/api/organizations/{organization_id}/")
-    )
+    """Two expectations that are not this API's."""
+    kind = type(failure).__name__
+    # An organization that was deleted still answers for its history.
+    history = kind == "UseAfterFree" and case.method == "GET" and case.path.startswith("/api/organizations/{organization_id}/")
+    # The form of a request is looked at before who sends it: what is wrong with it is no secret, it stands in the contract.
+    form_first = kind == "MissingHeaderNotRejected" and failure.header_name == "Authorization" and response.status_code in {400, 422}
+    return not (history or form_first)
 
 
 @schemathesis.hook
@@ -35,6 +38,9 @@ def before_call(context, case, kwargs):
     parameters = case.path_parameters or {}
     if parameters.get("api_key_id") == os.environ["CLIENTWAY_KEY_ID"]:
         parameters["api_key_id"] = str(uuid4())
+    if case.path == "/api/portal/{slug}/sign-out":
+        # The one session of the run is to last.
+        case.headers["Authorization"] = "Bearer none"
     sensible = case.meta is None or case.meta.generation.mode.is_positive
     if not sensible:
         return

@@ -1,0 +1,79 @@
+"""The contract against the running API: whatever it allows is answered as it says, whatever it forbids is refused in form.
+
+schemathesis makes the requests: examples and edges of every schema, random ones, and stories that go on with the ids of
+the answers before. `make test` runs a little of it, `make contract` 20,000 cases and more.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.chaos.conftest import LONG
+from tests.journeys.test_from_outside import link_to
+from tests.served import served
+
+HERE = Path(__file__).parent
+SCHEMATHESIS = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml"), "run"]
+# One worker in each: Python 3.11 loses count when several threads parse at once ("AST constructor recursion depth mismatch").
+RUNS = {
+    "edges": ["--phases", "examples,coverage"],
+    "chance": ["--phases", "fuzzing", "--max-examples", "130" if LONG else "3"],
+    "stories": ["--phases", "stateful", "--max-examples", "60"],
+}
+LEAST = 20_000 if LONG else 200
+
+
+@pytest.fixture
+def stack():
+    with served(CLIENTWAY_WORKERS="3") as running:
+        yield running
+
+
+def in_the_portal(stack):
+    """The slug of a contact with a portal, and a session of theirs."""
+    made = stack.call("POST", "/api/organizations", {"legal_name": f"Portal {uuid4().hex}"}).json["id"]
+    address = f"{uuid4().hex}@contract.example"
+    given = {"first_name": "Ana", "email": address, "portal_enabled": True}
+    slug = stack.call("POST", f"/api/organizations/{made}/contacts", given).json["slug"]
+    asked = stack.call("POST", f"/api/portal/{slug}/sign-in", {"tenant": "demo", "email": address}, token=None)
+    nonce = {"Cookie": f"__Host-clientway-portal-nonce={asked.cookies['__Host-clientway-portal-nonce']}"}
+    token = link_to(stack, address)["token"]
+    return slug, stack.call("POST", f"/api/portal/{slug}/sign-in/verify", {"token": token}, token=None, headers=nonce).json["token"]
+
+
+def test_what_the_contract_says_is_so(stack, tmp_path, capfd):
+    [key] = [one for one in stack.call("GET", "/api/api-keys").json["data"] if stack.key.startswith(one["prefix"])]
+    slug, session = in_the_portal(stack)
+    given = {
+        "CLIENTWAY_URL": stack.url, "CLIENTWAY_KEY": stack.key, "CLIENTWAY_KEY_ID": key["id"],
+        "CLIENTWAY_PORTAL_SLUG": slug, "CLIENTWAY_PORTAL_SESSION": session, "CLIENTWAY_HOOKS": str(HERE / "hooks.py"),
+    }  # fmt: skip
+    cases = 0
+    for name, which in RUNS.items():
+        if not LONG and name != "chance":
+            continue
+        report = tmp_path / f"{name}.json"
+        done = subprocess.run(
+            [*SCHEMATHESIS, f"{stack.url}/openapi.json", *which, "--report-json-path", str(report), "--no-color"],
+            cwd=tmp_path, env={**os.environ, **given}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+        found = json.loads(report.read_text())["test_cases"]
+        assert found["with_failures"] == found["errored"] == 0
+        cases += found["generated"]
+        with capfd.disabled():
+            print(f"\n{found['generated']:>12,}  cases of the contract: {name}")
+    statuses = Counter(re.findall(r"^[A-Z]+ /\S* (\d{3}) \d+ ms$", stack.output(), re.MULTILINE))
+    with capfd.disabled():
+        print(f"{sum(statuses.values()):>12,}  requests:", ", ".join(f"{status} × {count}" for status, count in sorted(statuses.items())))
+
+    assert cases >= LEAST
+    assert not [status for status in statuses if status >= "500"]
+    assert sum(count for status, count in statuses.items() if status < "300") >= cases / 10, "most requests ask for nothing that is there"
