@@ -1,4 +1,4 @@
-"""A TCP proxy in front of PostgreSQL that counts flights and can cut the wire.
+"""A TCP proxy in front of PostgreSQL that counts flights, can cut the wire, and can fall silent.
 
 A flight is one turn of the conversation: whatever the client sends until the server has answered it. Counted as the
 changes of direction from client to server, after the connection's start-up.
@@ -10,17 +10,34 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+READY = b"Z\x00\x00\x00\x05"
+
+
+@dataclass
+class _Line:
+    """One connection: whose turn it is, whether it has fallen silent, and behind which answer it is cut."""
+
+    clients_turn: bool = False
+    silent: bool = False
+    last: bytes = b""
+
 
 @dataclass
 class Proxy:
-    """Listens on a free port of 127.0.0.1 and passes everything on to `target`."""
+    """Listens on a free port of 127.0.0.1 and passes everything on to `target`.
+
+    What the client sends is shown to four questions before it goes on. `cut_before`: hang up in its place. `cut_after`:
+    hang up once the server has answered it. `silence_before`, `silence_after`: keep the line open and pass on nothing
+    more, neither what comes from here on nor any answer.
+    """
 
     target: tuple[str, int]
     flights: int = 0
     sent: list[bytes] = field(default_factory=list)
     cut_before: Callable[[bytes], bool] = lambda _data: False
     cut_after: Callable[[bytes], bool] = lambda _data: False
-    _swallow: bool = False
+    silence_before: Callable[[bytes], bool] = lambda _data: False
+    silence_after: Callable[[bytes], bool] = lambda _data: False
     _open: list[socket.socket] = field(default_factory=list)
 
     def start(self) -> int:
@@ -40,44 +57,59 @@ class Proxy:
         self.flights = 0
         self.sent.clear()
 
+    def heal(self) -> None:
+        """Cut and silence nothing from here on; the lines that are silent stay so."""
+        self.cut_before = self.cut_after = self.silence_before = self.silence_after = lambda _data: False
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self.target)
+                try:
+                    server = socket.create_connection(self.target)
+                except OSError:
+                    client.close()
+                    continue
                 self._open += [client, server]
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                turn = {"client": False}
-                threading.Thread(target=self._to_server, args=(client, server, turn), daemon=True).start()
-                threading.Thread(target=self._to_client, args=(server, client, turn), daemon=True).start()
+                line = _Line()
+                threading.Thread(target=self._to_server, args=(client, server, line), daemon=True).start()
+                threading.Thread(target=self._to_client, args=(server, client, line), daemon=True).start()
 
-    def _to_server(self, client: socket.socket, server: socket.socket, turn: dict[str, bool]) -> None:
+    def _to_server(self, client: socket.socket, server: socket.socket, line: _Line) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
-                if not turn["client"]:
-                    turn["client"] = True
+                if not line.clients_turn:
+                    line.clients_turn = True
                     self.flights += 1
                 self.sent.append(data)
+                if line.silent or self.silence_before(data):
+                    line.silent = True
+                    continue
                 if self.cut_before(data):
                     break
-                self._swallow = self.cut_after(data)
+                if self.cut_after(data):
+                    # Once the server has ended the transaction, so that what it did is certain.
+                    line.last = READY + b"I" if b"commit\x00" in data else READY
+                line.silent = self.silence_after(data)
                 server.sendall(data)
-        for one in (client, server):
+        # Where the line is silent, the server is not told that the client has given up.
+        for one in (client,) if line.silent else (client, server):
             _close(one)
 
-    def _to_client(self, server: socket.socket, client: socket.socket, turn: dict[str, bool]) -> None:
+    def _to_client(self, server: socket.socket, client: socket.socket, line: _Line) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
-                turn["client"] = False
-                if self._swallow:
-                    # Hang up once the server has ended the transaction, so that what it did is certain.
-                    while b"Z\x00\x00\x00\x05I" not in data:
-                        data += server.recv(65536)
-                    self._swallow = False
+                line.clients_turn = False
+                if line.last:
+                    while line.last not in data and (more := server.recv(65536)):
+                        data += more
+                    line.last = b""
                     break
-                client.sendall(data)
-        for one in (client, server):
+                if not line.silent:
+                    client.sendall(data)
+        for one in (server,) if line.silent else (client, server):
             _close(one)
 
 

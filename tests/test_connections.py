@@ -1,5 +1,6 @@
 """Connections that are not what they were: closed in between, half read, out of time, or none to be had."""
 
+import gc
 import threading
 import time
 from uuid import uuid4
@@ -183,3 +184,20 @@ def test_a_key_whose_first_request_is_still_committing_is_in_flight(tenant, admi
     db.rollback(holder)
 
     assert (answers[0].status, answers[0].json["code"], answers[0].headers["retry-after"]) == (409, "idempotency_in_flight", "1")
+
+
+def test_a_broken_connection_gives_its_socket_back_at_once(tenant, admin_engine):
+    """And not at some garbage collection: on a busy server they would pile up."""
+    gc.disable()
+    try:
+        tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS))
+        socket = tx._driver._usock
+        with admin_engine.connect() as admin:
+            admin.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": tx.scalar(text("select pg_backend_pid()"))})
+        with pytest.raises(db.Unavailable):
+            tx.execute(text("select cast(:n as int)"), {"n": 1})
+        db.rollback(tx)
+
+        assert socket.fileno() == -1
+    finally:
+        gc.enable()

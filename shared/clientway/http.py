@@ -122,13 +122,19 @@ class Api(APIGatewayHttpResolver):
         """Answer one HTTP API v2 event; a request that lost a connection which had worked before is run once more."""
         started = time.monotonic()
         self.until = started + TIMEOUTS["request"]
+        unknown: dict[str, Any] | None = None
         for _ in range(_ATTEMPTS):
             self.tx = self.failure = self.idempotency = self.replay_refusal = None
             self.rate, self.keyed = {}, False
             answer = self._attempt(event, context)
+            if unknown is not None and answer["statusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                # It settled nothing: what came of the first attempt is as unknown as before.
+                answer = unknown
+                break
             in_time = time.monotonic() - started < TIMEOUTS["request"] / 2
             if not (in_time and self._worth_repeating(event)):
                 break
+            unknown = answer if isinstance(self.failure, db.CommitUnknown) else None
         headers = answer.setdefault("headers", {})
         headers["X-Request-Id"] = _request_id(event)
         headers.update(self.rate)
