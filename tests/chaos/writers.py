@@ -64,40 +64,38 @@ class Writer:
     def _move(self) -> None:
         reason = f"{self.number}-{len(self.moves)}"
         stage = "blacklist" if self.draw.random() < 0.02 else self.draw.choice(STAGES)
-        answer = self._send("POST", f"{self.path}/stage-change", {"stage": stage, "reason": reason})
+        answer = self._send("move", "POST", f"{self.path}/stage-change", {"stage": stage, "reason": reason})
         if answer["status"] == 200:
             self.moves[reason] = [answer["body"]["previous_stage"], answer["body"]["stage"]]
         else:
             assert answer["body"]["code"] == "stage_move_refused", answer
 
     def _fact(self) -> None:
-        answer = self._send("POST", f"{self.path}/activity", {"activity_type": self.draw.choice(FACTS), "title": "x"})
+        answer = self._send("fact", "POST", f"{self.path}/activity", {"activity_type": self.draw.choice(FACTS), "title": "x"})
         assert answer["status"] == 201, answer
         self.facts.append(answer["body"]["id"])
 
     def _deal(self) -> None:
         if self.deals:
             deal, tag = self.deals.pop()
-            status = self.draw.choice(["won", "lost"])
-            answer = self._send(
-                "PATCH", f"/api/deals/{deal}", {"status": status, "lost_reason": "x"} if status == "lost" else {"status": status}, tag
-            )
+            body = {"status": "won"} if self.draw.random() < 0.5 else {"status": "lost", "lost_reason": "x"}
+            answer = self._send("deal closed", "PATCH", f"/api/deals/{deal}", body, tag)
             assert answer["status"] == 200, answer
         else:
-            answer = self._send("POST", f"{self.path}/deals", {"name": "Deal"})
+            answer = self._send("deal opened", "POST", f"{self.path}/deals", {"name": "Deal"})
             assert answer["status"] == 201, answer
             self.deals.append((answer["body"]["id"], '"1"'))
 
     def _note(self) -> None:
-        seen = self._send("GET", self.path, None)["body"]
+        seen = self._send("read", "GET", self.path, None)["body"]
         notes = f"{seen['notes'] or ''}{self.number}.{len(self.notes)} "
-        answer = self._send("PATCH", self.path, {"notes": notes[-10_000:]}, f'"{seen["version"]}"')
+        answer = self._send("note", "PATCH", self.path, {"notes": notes[-10_000:]}, f'"{seen["version"]}"')
         if answer["status"] == 200:
             self.notes.append(f"{self.number}.{len(self.notes)}")
         else:
             assert (answer["status"], answer["body"]["code"]) == (412, "stale"), answer
 
-    def _send(self, method: str, path: str, body: Any, tag: str | None = None) -> dict[str, Any]:
+    def _send(self, what: str, method: str, path: str, body: Any, tag: str | None = None) -> dict[str, Any]:
         """An answer; told that somebody else holds the row, a writer waits as long as it is told and asks again."""
         headers = [("content-type", "application/json"), ("authorization", f"Bearer {self.token}")] + ([("if-match", tag)] if tag else [])
         until = time.monotonic() + _PATIENCE
@@ -105,9 +103,7 @@ class Writer:
             answer = self.gateway.handle(Request(method, path, headers, b"" if body is None else json.dumps(body).encode()))
             found = {"status": answer.status, "body": json.loads(answer.body)}
             code = found["body"].get("code", "")
-            self.statuses[
-                f"{method} {path.rpartition('/')[2] if '-' not in path.rpartition('/')[2][8:9] else 'one'} {answer.status} {code}"
-            ] += 1
+            self.statuses[f"{what}: {answer.status} {code}".strip()] += 1
             if code not in {"locked", "serialization"} or time.monotonic() > until:
                 return found
             time.sleep(float(dict(answer.headers)["retry-after"]) * self.draw.random())
