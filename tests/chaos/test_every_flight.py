@@ -114,7 +114,7 @@ def again(ask: Ask, call, clean: Clean, effect, before, tenant, admin_engine):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_connection_lost_at_every_flight(kind, proxy, admin_engine, database_url, size, draw, tally):
-    rounds = [warm for warm in (True, False) for _ in range(size(short=1, long=20))]
+    rounds = [warm for warm in (True, False) for _ in range(size(short=1, long=8))]
     for warm in rounds:
         tenant = make_tenant(admin_engine)
         call = calling(tenant)

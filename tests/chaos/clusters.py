@@ -1,0 +1,93 @@
+"""A PostgreSQL of a test's own, durable as in production, that may be stopped, limited and killed."""
+
+import contextlib
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from clientway.local import postgres
+from clientway.migrations.run import migrate
+from tests.served import eventually
+
+DATABASE = "chaos"
+
+
+@dataclass
+class Cluster:
+    """A running server with a migrated database in it."""
+
+    data: Path
+    server: postgres.Server
+    admin: Engine
+    """The superuser. Keeps no connection: they would not outlive the server."""
+
+    def url(self, user: str = "clientway_app") -> str:
+        return self.server.url(DATABASE, user)
+
+    def start(self) -> None:
+        """Start it again, where it was, and wait until it takes callers: after a kill it recovers first."""
+        assert postgres.start(self.data) == self.server
+        eventually(self._answers, seconds=30)
+
+    def _answers(self) -> bool:
+        try:
+            with self.admin.connect():
+                return True
+        except DBAPIError:
+            return False
+
+    def stop(self) -> None:
+        postgres.stop(self.data)
+
+    @property
+    def postmaster(self) -> int:
+        return int((self.data / "cluster" / "postmaster.pid").read_text().split()[0])
+
+    def kill(self, what: str) -> None:
+        """Kill with -9 the `postmaster`, it and all of its `processes`, or one `backend` that is in a transaction."""
+        postmaster = self.postmaster
+        children = [int(pid) for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
+        if what == "backend":
+            with self.admin.connect() as admin:
+                victims = list(admin.scalars(text(_AT_WORK)))[:1]
+        else:
+            victims = [postmaster, *(children if what == "processes" else [])]
+        for pid in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+_AT_WORK = """
+select pid from pg_stat_activity where application_name = 'clientway-app' order by xact_start nulls last, pid
+"""
+
+
+@contextlib.contextmanager
+def cluster(**settings: str) -> Iterator[Cluster]:
+    """A new cluster with these settings, of which nothing is left at the end."""
+    # Outside the checkout: as root the server runs as nobody, who may not be able to enter it.
+    with tempfile.TemporaryDirectory(prefix="clientway-chaos-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        data = folder / "data"
+        try:
+            server = postgres.start(data)
+            migrate(server.url(DATABASE))
+            url = server.url(DATABASE).replace("postgresql://", "postgresql+pg8000://", 1)
+            admin = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+            if settings:
+                with admin.connect() as connection:
+                    for setting, value in settings.items():
+                        connection.execute(text(f"alter system set {setting} = '{value}'"))
+                postgres.stop(data)
+                postgres.start(data)
+            yield Cluster(data, server, admin)
+        finally:
+            postgres.stop(data)
