@@ -39,7 +39,7 @@ build: $(READY) $(SAM_READY)
 # A build for this machine, and every sample event through it under Lambda's own runtime and emulator.
 smoke: $(READY) $(SAM_READY) $(SMOKE_READY)
 	@rm -f .aws-sam/smoke.txt
-	$(BIN)/pytest -n 0 -rs tests/smoke
+	$(BIN)/pytest -n 0 -rfEs tests/smoke
 	@cat .aws-sam/smoke.txt
 
 lint: $(READY)

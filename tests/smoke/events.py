@@ -37,7 +37,7 @@ ARRANGED = {
 # What an event has done, besides its answer: a question whose answer is true afterwards.
 DONE = {
     "integrations.run_import": "select status = 'previewed' and (preview ->> 'created')::int = 1 from imports where tenant_id = :tenant",
-    "operations.relay_outbox": "select count(*) = 1 from outbox where tenant_id = :tenant and sent_at is not null",
+    "operations.relay_outbox": "select bool_and(sent_at is not null) from outbox where tenant_id = :tenant and topic = 'mail'",
     "lifecycle.recalculate_health": "select health_computed_at is not null from client_accounts where tenant_id = :tenant",
 }
 
