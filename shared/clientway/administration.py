@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import pg8000.dbapi
 from sqlalchemy import Engine, NullPool, create_engine
 
-from clientway.config import iam, is_loopback
+from clientway.config import iam
 from clientway.engines import check_server, iam_token, tls
 
 
@@ -21,7 +21,7 @@ def engine(url: str, *, database: str | None = None, seconds: float | None = Non
 
     def connect() -> pg8000.dbapi.Connection:
         passwords = [unquote(parts.password or "") or None]
-        if iam() and not is_loopback(url):
+        if iam(url):
             passwords = [iam_token(url), *filter(None, passwords)]
         while True:
             try:

@@ -79,9 +79,9 @@ def ca_file(url: str) -> str:
     return path
 
 
-def iam() -> bool:
-    """Whether AWS's identities open the database in place of passwords."""
-    return os.environ.get("DATABASE_IAM", "") == "true"
+def iam(url: str) -> bool:
+    """Whether AWS's identities open a database in place of passwords; one on this machine has never heard of them."""
+    return os.environ.get("DATABASE_IAM", "") == "true" and not is_loopback(url)
 
 
 def _required(name: str) -> str:

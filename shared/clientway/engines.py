@@ -31,7 +31,7 @@ def engine(role: str) -> Engine:
     def connect() -> PipelinedConnection:
         connection = PipelinedConnection(
             user=unquote(parts.username or ""),
-            password=iam_token(url) if iam() else unquote(parts.password or "") or None,
+            password=iam_token(url) if iam(url) else unquote(parts.password or "") or None,
             host=parts.hostname or "",
             port=parts.port or 5432,
             database=parts.path.lstrip("/"),

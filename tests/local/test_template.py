@@ -16,6 +16,12 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   RelayRate: {Type: String, Default: rate(1 minute)}
   Sender: {Type: String, Default: hello@mail.example.org}
+  Capacity: {Type: Number, Default: 0}
+  Subnets: {Type: CommaDelimitedList, Default: ""}
+Conditions:
+  Placed: !Not [!Equals [!Join ["", !Ref Subnets], ""]]
+  Pauses: !And [!Equals [!Ref Capacity, 0], !Not [!Condition Placed]]
+  Either: !Or [!Condition Placed, !Condition Pauses]
 Globals:
   Function:
     Timeout: 25
@@ -90,3 +96,22 @@ def test_an_event_that_cannot_run_here_is_named() -> None:
     broken = TEMPLATE.replace("Type: ScheduleV2, Properties: {ScheduleExpression: !Ref RelayRate}", "Type: S3, Properties: {}")
     with pytest.raises(TemplateError, match=r"Sender_\.Events\.Every"):
         parse(broken)
+
+
+def test_what_depends_on_a_condition_goes_by_the_defaults() -> None:
+    asks = TEMPLATE.replace("ScheduleExpression: !Ref RelayRate", "ScheduleExpression: !If [Pauses, rate(6 hours), rate(1 minute)]")
+    assert parse(asks).schedules[0].expression == "rate(6 hours)"
+    assert parse(asks.replace("Default: 0}", "Default: 0.5}")).schedules[0].expression == "rate(1 minute)"
+    assert parse(asks.replace('CommaDelimitedList, Default: ""', 'CommaDelimitedList, Default: "a,b"')).parameters["?Either"] == "true"
+
+
+def test_a_condition_that_is_not_understood_is_refused() -> None:
+    with pytest.raises(TemplateError, match="FindInMap"):
+        parse(TEMPLATE.replace("!Not [!Condition Placed]", "!FindInMap [A, b, c]"))
+
+
+def test_what_a_line_in_a_log_starts_runs_every_now_and_then() -> None:
+    logged = TEMPLATE.replace(
+        "Type: ScheduleV2, Properties: {ScheduleExpression: !Ref RelayRate}", "Type: CloudWatchLogs, Properties: {LogGroupName: logs}"
+    )
+    assert parse(logged).schedules[0] == Schedule("Sender_", "messaging.send.handler", "rate(1 minute)")

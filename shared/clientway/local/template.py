@@ -108,6 +108,9 @@ def parse(text: str) -> Template:
     resources: dict[str, dict[str, Any]] = document["Resources"]
     defaults = document.get("Globals", {}).get("Function", {})
     parameters = {name: str(spec["Default"]) for name, spec in document.get("Parameters", {}).items() if "Default" in spec}
+    # Conditions stand among the values, under a name that no parameter has: `!If` looks there.
+    for name, condition in document.get("Conditions", {}).items():
+        parameters[f"?{name}"] = str(_holds(condition, parameters, document["Conditions"])).lower()
     functions: list[Function] = []
     events: list[Route | QueueConsumer | Schedule | None] = []
     for name, resource in resources.items():
@@ -124,6 +127,9 @@ def parse(text: str) -> Template:
                 events.append(_consumer(place, function, details, parameters))
             elif kind in {"ScheduleV2", "Schedule"}:
                 events.append(_schedule(place, function, details, parameters))
+            elif kind == "CloudWatchLogs":
+                # Nothing keeps logs here: what a line in them would start is started every now and then.
+                events.append(Schedule(function.name, function.handler, "rate(1 minute)"))
             else:
                 raise TemplateError(f"{place}: events of type {kind} do not run locally.")
     return Template(
@@ -227,7 +233,7 @@ def _logical_id(place: str, value: object) -> str:
 
 
 def _resolve(value: Any, values: Mapping[str, str]) -> str | None:  # noqa: PLR0911  one line for each form
-    """Return the text of a scalar, or of a Ref, GetAtt, Sub or Join of known names; None when something in it is unknown."""
+    """Return the text of a scalar, or of a Ref, GetAtt, Sub, Join or If of known names; None when something in it is unknown."""
     match value:
         case None:
             return None
@@ -241,11 +247,32 @@ def _resolve(value: Any, values: Mapping[str, str]) -> str | None:  # noqa: PLR0
             return values.get(f"{name}.{attribute}")
         case {"Fn::Sub": str(pattern)}:
             return _substitute(pattern, values)
+        case {"Fn::If": [str(name), yes, no]}:
+            return _resolve(yes if values.get(f"?{name}") == "true" else no, values)
+        case {"Fn::Join": [str(separator), {"Ref": str(name)}]}:
+            return separator.join(values[name].split(",")) if name in values else None
         case {"Fn::Join": [str(separator), list(parts)]}:
             resolved = [_resolve(part, values) for part in parts]
             return None if None in resolved else separator.join(str(part) for part in resolved)
         case _:
             return None
+
+
+def _holds(condition: Any, values: Mapping[str, str], conditions: Mapping[str, Any]) -> bool:
+    """Whether a condition holds for the parameters' defaults."""
+    match condition:
+        case {"Fn::Equals": [one, other]}:
+            return _resolve(one, values) == _resolve(other, values)
+        case {"Fn::Not": [inner]}:
+            return not _holds(inner, values, conditions)
+        case {"Fn::And": list(parts)}:
+            return all(_holds(part, values, conditions) for part in parts)
+        case {"Fn::Or": list(parts)}:
+            return any(_holds(part, values, conditions) for part in parts)
+        case {"Condition": str(name)} if name in conditions:
+            return _holds(conditions[name], values, conditions)
+        case _:
+            raise TemplateError(f"A condition that is not understood: {condition!r}.")
 
 
 def _substitute(pattern: str, values: Mapping[str, str]) -> str | None:

@@ -72,7 +72,7 @@ def migrate(admin_url: str, *, seconds: float | None = None) -> str:
             return before
         _apply(connection, WAITS)
         _apply(connection, ROLES)
-        if iam():
+        if iam(admin_url):
             _apply(connection, IAM)
         _apply(connection, EXTENSIONS)
         connection.commit()

@@ -1,0 +1,484 @@
+"""What was agreed for template.yaml, executed: on the file itself and on what SAM makes of it."""
+
+import ast
+import json
+import re
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clientway.config import TIMEOUTS
+from clientway.engines import PATCHED
+from clientway.local import template
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "template.yaml").read_text()
+DOCUMENT = yaml.load(TEXT, Loader=template._Loader)
+TEMPLATE = template.parse(TEXT)
+RESOURCES: dict[str, dict[str, Any]] = DOCUMENT["Resources"]
+FUNCTIONS = {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Serverless::Function"}
+GLOBALS = DOCUMENT["Globals"]["Function"]
+NONE = {"Ref": "AWS::NoValue"}
+DATABASE_ROLES = {"ApiRole", "ConsumerRole", "SchedulerRole", "MigratorRole"}
+# Of AWS's 500; SAM makes a permission of each route and a role of each schedule.
+MOST_RESOURCES = 450
+
+
+def of_type(*types: str) -> dict[str, dict[str, Any]]:
+    """The resources of these types by their names."""
+    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] in types}
+
+
+def role(function: str) -> str:
+    """The role that a function acts in."""
+    return str(FUNCTIONS[function]["Role"]["Fn::GetAtt"][0])
+
+
+def environment(function: str) -> dict[str, Any]:
+    """The variables that a function gets, its own before the Globals'."""
+    own = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    return {name: value for name, value in {**GLOBALS["Environment"]["Variables"], **own}.items() if value != NONE}
+
+
+def statements(value: Any) -> Iterator[dict[str, Any]]:
+    """The policy statements anywhere in a value, those behind a condition too."""
+    if isinstance(value, dict):
+        if "Effect" in value:
+            yield value
+        for inner in value.values():
+            yield from statements(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from statements(inner)
+
+
+def references(value: Any) -> set[str]:
+    """The names that a value refers to."""
+    found = set()
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            match key, inner:
+                case "Ref", str():
+                    found.add(inner)
+                case "Fn::GetAtt", [str(name), _]:
+                    found.add(name)
+                case "Fn::Sub", str():
+                    found |= {part.partition(".")[0] for part in re.findall(r"\$\{(\w[\w.:]*)\}", inner)}
+                case "Fn::Sub", [str(pattern), dict()]:
+                    found |= references({"Fn::Sub": pattern}) | references(inner[1])
+                case _:
+                    found |= references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            found |= references(inner)
+    return found
+
+
+@cache
+def expanded() -> dict[str, Any]:
+    """What SAM makes of the template, computed by the SAM CLI's own translator in its own environment."""
+    python = ROOT / ".venv-sam" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("the SAM CLI is not installed; make test installs it")
+    program = """
+import json, os, sys
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+document = yaml_parse(sys.stdin.read())
+document["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions"
+for resource in document["Resources"].values():
+    if resource["Type"] == "AWS::Serverless::LayerVersion":
+        resource["Properties"]["ContentUri"] = "s3://bucket/layer"
+print(json.dumps(Translator({}, Parser()).translate(document, {})))
+"""
+    done = subprocess.run([str(python), "-c", program], input=TEXT, capture_output=True, text=True, check=True)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+# ---- The whole
+
+
+def test_the_template_is_valid_for_sam():
+    sam = ROOT / ".venv-sam" / "bin" / "sam"
+    if not sam.exists():
+        pytest.skip("the SAM CLI is not installed; make test installs it")
+    done = subprocess.run([str(sam), "validate", "--lint"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_sam_makes_of_it_stays_within_the_budget():
+    made = expanded()
+
+    assert 150 < len(made["Resources"]) <= MOST_RESOURCES
+    assert len(made["Outputs"]) <= 200
+    assert len(made["Parameters"]) <= 200
+    # CloudFormation's limit on a template is 1 MB.
+    assert len(json.dumps(made)) < 800_000
+    assert made["Rules"] == DOCUMENT["Rules"]
+
+
+def test_nothing_waits_for_itself():
+    made = expanded()["Resources"]
+    waits = {
+        name: (references(resource.get("Properties", {})) | set(_listed(resource.get("DependsOn", [])))) & set(made)
+        for name, resource in made.items()
+    }
+    while free := [name for name, needs in waits.items() if not needs]:
+        for name in free:
+            del waits[name]
+        waits = {name: needs - set(free) for name, needs in waits.items()}
+
+    assert waits == {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_two_stacks_fit_into_one_account():
+    names = {
+        "Name",
+        "Domain",
+        "DBProxyName",
+        "FunctionName",
+        "RoleName",
+        "QueueName",
+        "TopicName",
+        "BucketName",
+        "AlarmName",
+        "LogGroupName",
+    }
+    constant = {
+        name
+        for name, resource in expanded()["Resources"].items()
+        for key, value in resource.get("Properties", {}).items()
+        if key in names and not references(value)
+    }
+
+    assert constant == set()
+
+
+def test_parameters_are_described_and_secret_ones_not_shown():
+    parameters = DOCUMENT["Parameters"]
+
+    assert [name for name, one in parameters.items() if not one.get("Description") or "Default" not in one] == []
+    assert [name for name, one in parameters.items() if "Password" in name and not one.get("NoEcho")] == []
+    assert {name for name in parameters if name not in references(DOCUMENT)} == set()
+
+
+def test_the_server_is_not_below_the_patched_floor():
+    for version in DOCUMENT["Parameters"]["DatabaseEngineVersion"]["AllowedValues"]:
+        major, minor = map(int, version.split("."))
+        assert major * 10_000 + minor >= PATCHED[major]
+
+
+# ---- Functions
+
+
+def test_every_function_is_reached_and_acts_in_the_role_of_its_kind():
+    kinds = {one.function: {"ApiRole"} for one in TEMPLATE.routes}
+    kinds |= {one.function: {"ConsumerRole", "SenderRole"} for one in TEMPLATE.consumers}
+    kinds |= {one.function: {"SchedulerRole"} for one in TEMPLATE.schedules}
+    # By CloudFormation, and by hand.
+    kinds |= {"Migrate": {"MigratorRole"}, "Administer": {"MigratorRole"}}
+
+    assert set(kinds) == set(FUNCTIONS)
+    assert {name: role(name) for name in FUNCTIONS if role(name) not in kinds[name]} == {}
+    assert {role(name) for name in FUNCTIONS} == DATABASE_ROLES | {"SenderRole"}
+    assert set(of_type("AWS::IAM::Role")) == DATABASE_ROLES | {"SenderRole", "ProxyRole"}
+
+
+def test_every_function_logs_to_a_group_that_forgets_and_is_traced():
+    assert GLOBALS["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "LogGroup"}}
+    assert GLOBALS["Tracing"] == "Active"
+    assert [name for name, one in FUNCTIONS.items() if {"LoggingConfig", "Tracing"} & set(one)] == []
+    assert {name: "RetentionInDays" in one["Properties"] for name, one in of_type("AWS::Logs::LogGroup").items()} == {
+        "LogGroup": True,
+        "AccessLogs": True,
+    }
+
+
+def test_a_request_ends_before_the_gateway_gives_up():
+    limits = {function.name: function.timeout for function in TEMPLATE.functions}
+
+    assert {limits[route.function] for route in TEMPLATE.routes} == {TIMEOUTS["handler"]}
+    assert all(seconds <= 900 for seconds in limits.values())
+
+
+def test_functions_of_the_database_are_in_its_network_and_others_are_neither():
+    for name, properties in FUNCTIONS.items():
+        outside = role(name) not in DATABASE_ROLES
+        assert ("VpcConfig" in properties) == outside, name
+        assert not outside or properties["VpcConfig"] == NONE
+        secret = {key for key in environment(name) if "DATABASE" in key or key.endswith("_KEY")}
+        assert secret == set() if outside else secret >= {"DATABASE_URL", "JOB_DATABASE_URL", "CLIENTWAY_IDENTITY_KEY"}, name
+        assert ("ADMIN_DATABASE_URL" in secret) == (role(name) == "MigratorRole")
+
+
+def test_no_function_in_the_network_needs_a_way_out_of_it():
+    # S3 and SQS have theirs. A client of anything else, or HTTP, would hang until its time is up.
+    for name, properties in FUNCTIONS.items():
+        if role(name) not in DATABASE_ROLES:
+            continue
+        modules = _modules(properties["Handler"].removesuffix(".handler"))
+        clients = {client for path in modules for client in re.findall(r"boto3\.client\(\s*\"(\w+)\"", path.read_text())}
+        assert clients <= {"s3", "sqs"}, name
+        callers = {path.name for path in modules if _imported(path) & {"urllib.request", "http.client", "requests", "httpx", "smtplib"}}
+        # CloudFormation waits at an S3 URL.
+        assert callers == ({"schema.py"} if name == "Migrate" else set()), name
+
+
+@cache
+def _modules(handler: str) -> frozenset[Path]:
+    """The files of ours that a handler comes to import."""
+    found: set[Path] = set()
+    due = [ROOT / "functions" / f"{handler.replace('.', '/')}.py"]
+    while due:
+        path = due.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        due += [ROOT / "shared" / f"{module.replace('.', '/')}.py" for module in _imported(path) if module.startswith("clientway.")]
+    return frozenset(found)
+
+
+@cache
+def _imported(path: Path) -> set[str]:
+    """What a file imports, wherever in it: modules, and what is taken from them, which may be modules too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_no_function_runs_before_the_schema_is_migrated():
+    # A reference makes CloudFormation wait; the migrator alone has none.
+    assert [name for name in FUNCTIONS if "Schema" not in references(environment(name))] == ["Migrate"]
+    schema = RESOURCES["Schema"]["Properties"]
+    assert schema["ServiceToken"] == {"Fn::GetAtt": ["Migrate", "Arn"]}
+    # A new version of the package is a new layer, and a change of this property is what calls the migrator.
+    assert schema["Package"] == {"Ref": "ClientwayLayer"}
+    layers = expanded()["Resources"]
+    assert layers[layers["Schema"]["Properties"]["Package"]["Ref"]]["Type"] == "AWS::Lambda::LayerVersion"
+    assert FUNCTIONS["Migrate"]["Timeout"] < schema["ServiceTimeout"] <= 3600
+    needs = references(schema["Needs"])
+    assert {"Writer", "SubnetARoutes", "SubnetBRoutes", "S3Endpoint"} <= needs
+
+
+# ---- Queues, schedules, alarms
+
+
+def test_every_queue_has_a_dead_letter_queue_and_outlasts_its_consumer():
+    dead = {queue.dead_letter for queue in TEMPLATE.queues}
+    timeouts = {function.handler: function.timeout for function in TEMPLATE.functions}
+    for consumer in TEMPLATE.consumers:
+        queue = next(queue for queue in TEMPLATE.queues if queue.name == consumer.queue)
+        assert queue.dead_letter
+        assert queue.max_receive_count == 5
+        assert queue.visibility_timeout >= 6 * timeouts[consumer.handler]
+        assert consumer.report_batch_item_failures
+    assert {queue.name for queue in TEMPLATE.queues if not queue.dead_letter} <= dead
+    assert {queue.name for queue in TEMPLATE.queues} == {consumer.queue for consumer in TEMPLATE.consumers} | (dead - {None})
+
+
+def test_consumers_take_a_bounded_share_of_the_connections():
+    mappings = [event["Properties"] for one in FUNCTIONS.values() for event in one.get("Events", {}).values() if event["Type"] == "SQS"]
+    most = sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings)
+
+    assert most <= 50
+    # max_connections of Aurora at the default of four capacity units.
+    assert DOCUMENT["Parameters"]["DatabaseMaxCapacity"]["Default"] == 4
+    assert DOCUMENT["Parameters"]["ThrottlingBurstLimit"]["Default"] + most < 823
+
+
+def test_dead_letters_and_background_errors_set_off_an_alarm():
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    watched = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in alarms.values()
+        for dimension in alarm["Properties"].get("Dimensions", [])
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == {queue.dead_letter for queue in TEMPLATE.queues} - {None}
+
+    requested = {route.function for route in TEMPLATE.routes}
+    background = references(alarms["BackgroundErrorsAlarm"]["Properties"]["Metrics"])
+    assert background == set(FUNCTIONS) - requested
+
+    metrics = {alarm["Properties"].get("MetricName") for alarm in alarms.values()}
+    assert {"5xx", "Throttles", "OldestOutboxSeconds", "ACUUtilization", "DatabaseConnections"} < metrics
+    assert alarms["PinnedSessionsAlarm"]["Condition"] == "Proxied"
+    telling = [alarm["Properties"]["AlarmActions"] for alarm in alarms.values()]
+    assert all(one == telling[0] for one in telling)
+
+
+def test_the_relay_is_started_by_what_the_access_log_says():
+    changed = FUNCTIONS["RelayOutbox"]["Events"]["Changed"]["Properties"]
+    line = json.loads(RESOURCES["Api"]["Properties"]["AccessLogSettings"]["Format"])
+
+    assert changed["LogGroupName"] == {"Ref": "AccessLogs"}
+    assert set(re.findall(r"\$\.(\w+)", changed["FilterPattern"])) <= set(line)
+    # Whatever the gateway puts in stays within its quotes, so that the line is JSON.
+    assert all(isinstance(value, str) for value in line.values())
+    assert not re.search(r"identity|\.path|\bip\b|authorizer", json.dumps(line))
+
+
+def test_schedules_wake_a_database_that_pauses_seldom_and_together():
+    expressions = {
+        name: event["Properties"]["ScheduleExpression"]
+        for name, one in FUNCTIONS.items()
+        for event in one.get("Events", {}).values()
+        if event["Type"] == "ScheduleV2"
+    }
+    conditional = [one["Fn::If"] for one in expressions.values() if isinstance(one, dict)]
+
+    assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)")}
+    assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}
+
+
+# ---- Permissions
+
+
+# The statements whose resource is not one of ours, and what it ends in.
+WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*"}
+
+
+def test_a_wildcard_stands_below_its_reason():
+    lines = TEXT.splitlines()
+    for sid in (*WILDCARDS, "NetworkNotByCode"):
+        number = next(number for number, line in enumerate(lines) if f"Sid: {sid}" in line)
+        assert any(line.strip().startswith("# ") for line in lines[number - 2 : number]), sid
+
+
+def test_roles_allow_named_actions_on_named_resources():
+    for name, resource in of_type("AWS::IAM::Role").items():
+        assert "ManagedPolicyArns" not in resource["Properties"], name
+        allowed = [one for one in statements(resource["Properties"]["Policies"]) if one["Effect"] == "Allow"]
+        assert allowed
+        for one in allowed:
+            assert not [action for action in _listed(one["Action"]) if "*" in action], (name, one)
+            for target in _listed(one["Resource"]):
+                wild = json.dumps(target).strip('"').removesuffix('"}')
+                if wild.endswith("*") and not wild.endswith("ImportBucket.Arn}/*"):
+                    assert wild.endswith(WILDCARDS[one["Sid"]]), (name, one)
+
+
+def test_a_role_opens_the_database_as_its_own_user_only():
+    users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}, "SenderRole": set()}
+    users |= {"MigratorRole": {"clientway_admin", "${DatabaseAdmin}"}, "ProxyRole": {"clientway_app", "clientway_job"}}
+    for name, resource in of_type("AWS::IAM::Role").items():
+        connects = [one for one in statements(resource["Properties"]["Policies"]) if one["Action"] == "rds-db:connect"]
+        told = json.dumps([one["Resource"] for one in connects])
+        assert set(re.findall(r"(?:dbuser:\$\{\w+(?:\.\w+)?\}|ResourceId\})/([^\"]+)\"", told)) == users[name], name
+
+
+def test_the_functions_own_code_may_not_touch_the_network():
+    for name in DATABASE_ROLES:
+        denied = [one for one in statements(RESOURCES[name]["Properties"]["Policies"]) if one["Effect"] == "Deny"]
+        assert [(one["Action"], list(one["Condition"]["ArnLike"])) for one in denied] == [("ec2:*", ["lambda:SourceFunctionArn"])]
+
+
+# ---- Data
+
+
+def test_what_holds_data_says_what_becomes_of_it():
+    kinds = (
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::S3::Bucket",
+        "AWS::SecretsManager::Secret",
+        "AWS::KMS::Key",
+        "AWS::Cognito::UserPool",
+    )
+    said = {name: (one.get("DeletionPolicy"), one.get("UpdateReplacePolicy")) for name, one in of_type(*kinds).items()}
+
+    assert said == {
+        "Key": ("Retain", "Retain"),
+        "SigningKey": ("Delete", "Delete"),
+        "IdentityKey": ("Retain", "Retain"),
+        "AdminPassword": ("Delete", "Delete"),
+        "ImportBucket": ("Retain", "Retain"),
+        "Cluster": ("Snapshot", "Snapshot"),
+        "Writer": ("Delete", "Delete"),
+        "StandbyInstance": ("Delete", "Delete"),
+        "UserPool": ("Retain", "Retain"),
+    }
+    cluster = RESOURCES["Cluster"]["Properties"]
+    assert cluster["StorageEncrypted"] is True
+    assert cluster["EnableIAMDatabaseAuthentication"] is True
+    assert DOCUMENT["Parameters"]["DatabaseDeletionProtection"]["Default"] == "true"
+    assert RESOURCES["DatabaseParameters"]["Properties"]["Parameters"] == {"rds.force_ssl": "1"}
+    assert [name for name, one in of_type("AWS::RDS::DBInstance").items() if one["Properties"]["PubliclyAccessible"] is not False] == []
+
+
+def test_buckets_and_queues_are_encrypted_and_take_nothing_in_clear():
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    for name, one in of_type("AWS::S3::Bucket").items():
+        (rule,) = one["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+        assert set(one["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        policies = [policy for policy in of_type("AWS::S3::BucketPolicy").values() if policy["Properties"]["Bucket"] == {"Ref": name}]
+        assert [(deny["Effect"], deny["Condition"]) for policy in policies for deny in statements(policy)] == [("Deny", insecure)]
+
+    queues = of_type("AWS::SQS::Queue")
+    assert [name for name, one in queues.items() if one["Properties"].get("SqsManagedSseEnabled") is not True] == []
+    (policy,) = of_type("AWS::SQS::QueuePolicy").values()
+    assert {queue["Ref"] for queue in policy["Properties"]["Queues"]} == set(queues)
+    assert [(deny["Effect"], deny["Condition"]) for deny in statements(policy)] == [("Deny", insecure)]
+
+
+def test_there_is_no_way_into_the_network_and_none_out_over_ipv4():
+    kinds = {resource["Type"] for resource in RESOURCES.values()}
+
+    assert kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"} == set()
+    assert [route["Properties"]["DestinationIpv6CidrBlock"] for route in of_type("AWS::EC2::Route").values()] == ["::/0"]
+    for name, group in of_type("AWS::EC2::SecurityGroup").items():
+        assert all("SourceSecurityGroupId" in rule for rule in group["Properties"].get("SecurityGroupIngress", [])), name
+        assert group["Properties"]["SecurityGroupEgress"], f"{name}: without any, AWS allows all"
+
+
+CERTIFICATES = sorted((ROOT / "shared" / "clientway" / "certificates").glob("*.pem"))
+
+
+@pytest.mark.parametrize("file", CERTIFICATES, ids=lambda file: file.stem)
+def test_the_authorities_of_a_region_are_those_that_vouch_for_its_databases(file):
+    context = ssl.create_default_context(cafile=file)
+    held = context.get_ca_certs()
+    names = {dict(part[0] for part in one["subject"])["commonName"] for one in held}
+
+    region = {f"Amazon RDS {file.stem} Root CA {key} G1" for key in ("ECC384", "RSA2048", "RSA4096")}
+    # The proxy shows certificates of Amazon's public authorities.
+    assert names == region | {
+        *(f"Amazon Root CA {number}" for number in (1, 2, 3, 4)),
+        "Starfield Services Root Certificate Authority - G2",
+    }
+    soon = datetime.now(UTC) + timedelta(days=365)
+    assert all(datetime.fromtimestamp(ssl.cert_time_to_seconds(one["notAfter"]), UTC) > soon for one in held)
+
+
+def test_the_package_brings_the_authorities_of_the_usual_regions():
+    assert {file.stem for file in CERTIFICATES} >= {
+        "us-east-1",
+        "us-east-2",
+        "us-west-2",
+        "eu-central-1",
+        "eu-west-1",
+        "ap-southeast-2",
+        "sa-east-1",
+    }
+    path = GLOBALS["Environment"]["Variables"]["DATABASE_CA_FILE"]["Fn::If"][1]["Fn::Sub"]
+    assert path == "/opt/python/clientway/certificates/${AWS::Region}.pem"
