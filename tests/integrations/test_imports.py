@@ -126,6 +126,8 @@ def test_the_same_list_again_changes_nothing(invoke, tenant, admin_engine):
 
 def test_undo_takes_back_what_nobody_touched(invoke, tenant, admin_engine):
     committed(invoke, tenant, start(invoke, tenant, ROWS[:1]))
+    [first] = invoke("lifecycle/organizations").json["data"]
+    places = invoke("lifecycle/organization_locations", method="GET", path={"organization_id": first["id"]})
     second = start(invoke, tenant, ROWS)
     committed(invoke, tenant, second)
     assert live(admin_engine, tenant) == 2
@@ -137,6 +139,13 @@ def test_undo_takes_back_what_nobody_touched(invoke, tenant, admin_engine):
     [kept] = invoke("lifecycle/organizations").json["data"]
     assert kept["primary_location"]["website_url"] is None
     assert of(invoke, second)["status"] == "undone"
+    # And what follows from it: its completeness, and what it lacks.
+    left_out = {"updated_at", "version"}
+    then, now = (
+        [{name: value for name, value in place.items() if name not in left_out} for place in answer.json["data"]]
+        for answer in (places, invoke("lifecycle/organization_locations", method="GET", path={"organization_id": first["id"]}))
+    )
+    assert now == then
 
 
 def test_undo_leaves_what_somebody_changed_since(invoke, tenant, admin_engine):

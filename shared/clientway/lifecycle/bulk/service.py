@@ -6,12 +6,12 @@ A handful of statements for hundreds of records. What the single endpoints keep 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, TextClause, text
 
 from clientway import normalise
 from clientway.db import Tx
@@ -31,8 +31,10 @@ TABLES = ("organizations", "locations", "contacts")
 _LOCATION_FOLLOWS = ("data_completeness", "missing_fields")
 _CONTACT_FOLLOWS = ("name_norm", "search_text")
 
+# `stale`: what waited for a lock sees the locked row as it is now and all others as they were before (see organizations.dossier).
 _RECORDS = """
 select to_jsonb(o) as organization,
+       o.xmin::text <> (select s.xmin::text from organizations s where s.tenant_id = o.tenant_id and s.id = o.id) as stale,
        (select coalesce(jsonb_agg(to_jsonb(l) order by l.is_primary desc, l.created_at, l.id), '[]') from locations l
          where l.tenant_id = app.tenant() and l.organization_id = o.id and l.deleted_at is null) as places,
        (select coalesce(jsonb_agg(to_jsonb(c) order by c.is_primary desc, c.created_at, c.id), '[]') from contacts c
@@ -89,13 +91,21 @@ def matching(
 ) -> list[Mapping[str, Any]]:
     """Lock and read every organization that has one of these keys, with its locations and contacts."""
     given = {"source": source, "source_ids": list(source_ids), "emails": list(emails), "phones": list(phones), "addresses": list(addresses)}
-    return [dict(row) for row in tx.execute(_MATCHING, given).mappings()]
+    return [dict(row) for row in _fetch(tx, _MATCHING, given)]
 
 
 def by_ids(tx: Tx, organization_ids: Iterable[str]) -> dict[str, Record]:
     """Lock and read live organizations with their locations and contacts, by id."""
-    rows = tx.execute(_BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"}).mappings()
+    rows = _fetch(tx, _BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"})
     return {row["organization"]["id"]: Record(row["organization"], list(row["places"]), list(row["contacts"])) for row in rows}
+
+
+def _fetch(tx: Tx, statement: TextClause, given: Row) -> Sequence[RowMapping]:
+    """Rows as they are while they are locked: a statement that had to wait is run again, now without a wait."""
+    while True:
+        rows = tx.execute(statement, given).mappings().all()
+        if not any(row["stale"] for row in rows):
+            return rows
 
 
 def new_row(table: str, fields: Row) -> Row:
@@ -133,8 +143,21 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
 def refresh(tx: Tx, organization_ids: Iterable[str], *, currency: str) -> None:
     """Work out again what follows from organizations' rows, after those were put back as they were."""
     found = by_ids(tx, organization_ids)
-    if found:
-        write(tx, Changes(records=found), currency=currency)
+    if not found:
+        return
+    before = {table: {row["id"]: {name: row[name] for name in names} for row in rows} for table, rows, names in _parts(found)}
+    write(tx, Changes(records=found), currency=currency)
+    for table, rows, names in _parts(found):
+        fields = {row["id"]: {name: row[name] for name in names} for row in rows}
+        moved = {one: now for one, now in fields.items() if now != before[table][one]}
+        if moved:
+            _update(tx, table, moved, counted=set())
+
+
+def _parts(records: Mapping[str, Record]) -> Iterator[tuple[str, list[Row], tuple[str, ...]]]:
+    """The locations and the contacts of some organizations, each with what follows from its other fields or its neighbours."""
+    yield "locations", [row for one in records.values() for row in one.places], ("is_primary", *_LOCATION_FOLLOWS)
+    yield "contacts", [row for one in records.values() for row in one.contacts], ("is_primary", *_CONTACT_FOLLOWS)
 
 
 def versions(tx: Tx, ids: Mapping[str, Iterable[str]]) -> dict[str, int]:

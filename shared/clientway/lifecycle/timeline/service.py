@@ -27,7 +27,7 @@ def add(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> Any:
 
     Raises NotFound (404), Unprocessable (422) for a time to come, a contact of somebody else, or too much metadata.
     """
-    moves = stage_fact(activity.activity_type, machine=activity.machine) or activity.metadata.get("callback_requested") is True
+    moves = bool(stage_fact(activity.activity_type, machine=activity.machine)) or activity.metadata.get("callback_requested") is True
     existence.require(tx, organization_id, lock=moves)
     _check(tx, organization_id, activity)
     visible = activity.activity_type in PORTAL_VISIBLE if activity.client_visible is None else activity.client_visible
