@@ -1,0 +1,137 @@
+"""An import's worker that dies at any of its steps: every row is accounted for once, and undo takes everything back."""
+
+import itertools
+import socket
+from contextlib import contextmanager, suppress
+
+import pytest
+from sqlalchemy import text
+
+from clientway import engines
+from clientway.integrations.imports import worker
+from clientway.pipeline import PipelinedConnection
+from tests.chaos.importing import Importer, known_rows, rows
+from tests.fixtures import make_tenant
+
+ROWS, CHUNK = 160, 40
+ACTIONS = ("preview", "commit", "undo")
+
+
+class Killed(BaseException):
+    """The process is no more: nobody can catch it and nothing is sent after it."""
+
+
+@contextmanager
+def mortal(monkeypatch, at, when):
+    """Have the worker die before or after its flight of this number; yields what counts the flights."""
+    flown = itertools.count()
+    made = []
+    whole = PipelinedConnection._whole
+
+    @contextmanager
+    def fatal(self):
+        number = next(flown)
+        made.append(number)
+        if number == at and when == "before":
+            self._usock.shutdown(socket.SHUT_RDWR)
+            raise Killed
+        with whole(self):
+            yield
+        if number == at and when == "after":
+            self._usock.shutdown(socket.SHUT_RDWR)
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PipelinedConnection, "_whole", fatal)
+        try:
+            yield made
+        finally:
+            engines.engine("job").dispose()
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(worker, "CHUNK", CHUNK)
+
+
+@pytest.fixture
+def importer(admin_engine, database_url):
+    def make():
+        made = Importer(make_tenant(admin_engine), admin_engine)
+        made.whole(known_rows())
+        return made
+
+    return make
+
+
+@pytest.fixture
+def clean(importer, monkeypatch):
+    """How it goes when nobody dies, and how many flights each action makes."""
+    one = importer()
+    before, records, flights = one.content(), one.content(history=False), {}
+    import_id = one.start(rows(ROWS))
+    for action in ACTIONS:
+        if action != "preview":
+            one.ask(import_id, action)
+        with mortal(monkeypatch, -1, "") as made:
+            one.work(import_id, action)
+        flights[action] = len(made)
+        if action == "commit":
+            committed, outcomes, counts = one.content(), one.rows_of(import_id), one.read(import_id)["counts"]
+    assert flights["commit"] > ROWS / CHUNK * 5
+    assert {name: counts[name] > 0 for name in ("created", "updated", "skipped", "failed")} == dict.fromkeys(
+        ("created", "updated", "skipped", "failed"), True
+    )
+    assert one.content(history=False) == records
+    return {"before": before, "records": records, "flights": flights, "committed": committed, "outcomes": outcomes, "counts": counts}
+
+
+def test_every_step_of_the_worker_can_be_its_last(importer, clean, monkeypatch, draw, size, tally):
+    deaths = [(action, at, when) for action in ACTIONS for at in range(clean["flights"][action]) for when in ("before", "after")]
+    chosen = draw.sample(deaths, min(len(deaths), size(short=5, long=10_000)))
+    for action, at, when in chosen:
+        die_once(importer(), clean, monkeypatch, draw, (action, at, when))
+    tally.update({"deaths of the import's worker, before and after each flight": len(chosen), "rows accounted for": len(chosen) * ROWS})
+
+
+def die_once(one, clean, monkeypatch, draw, death):
+    action, at, when = death
+    import_id = one.start(rows(ROWS))
+    for step in ACTIONS:
+        if step != "preview":
+            one.ask(import_id, step)
+        if step == action:
+            with mortal(monkeypatch, at, when), pytest.raises(Killed):
+                one.work(import_id, step)
+            # Now and then the next one dies as well.
+            if draw.random() < 0.3:
+                with mortal(monkeypatch, draw.randrange(at + 2), "after"), suppress(Killed):
+                    one.work(import_id, step)
+        one.work(import_id, step)
+        # What a queue delivers once more does no harm.
+        one.work(import_id, step)
+        look_after(one, import_id, step, clean, death)
+
+
+def look_after(one, import_id, step, clean, death):
+    state = one.read(import_id)
+    if step == "preview":
+        assert state["status"] == "previewed", death
+        assert one.rows_of(import_id) == [], death
+        assert one.content() == clean["before"], death
+    elif step == "commit":
+        assert (state["status"], state["counts"]) == ("completed", clean["counts"]), death
+        assert state["counts"]["total"] == sum(state["counts"][name] for name in ("created", "updated", "skipped", "failed")) == ROWS, death
+        assert one.rows_of(import_id) == clean["outcomes"], death
+        assert one.content() == clean["committed"], death
+        assert completions(one, import_id) == 1, death
+    else:
+        assert state["status"] == "undone", death
+        assert state["counts"]["undone"] == state["counts"]["created"] + state["counts"]["updated"], death
+        assert one.content(history=False) == clean["records"], death
+
+
+def completions(one, import_id):
+    statement = text("select count(*) from outbox where topic = 'integration.import_completed' and payload ->> 'import_id' = :i")
+    with one.engine.connect() as connection:
+        return connection.execute(statement, {"i": str(import_id)}).scalar()
