@@ -17,24 +17,27 @@ inputs as (
          a.asked_90d, a.replies_90d,
          m.invoices_due_12m, m.invoices_on_time_12m, m.open_disputes, m.over_30d_late, m.past_due_days_max,
          n.nps_answers_180d, n.nps_points_180d, p.nps_score as account_nps, t.csat_answers_180d, t.csat_points_180d,
-         case when a.last_touch is null then null
-              else greatest(0, floor(extract(epoch from z.at - a.last_touch) / 86400))::integer end as days_since_last_touch,
+         case when l.last_touch is null then null
+              else greatest(0, floor(extract(epoch from z.at - l.last_touch) / 86400))::integer end as days_since_last_touch,
          t.tickets_30d,
          greatest(0, floor(extract(epoch from z.at - p.client_since) / 86400))::integer as tenure_days,
-         f.referrals, p.status in ('cancelled', 'churned') as cancelled, a.last_touch, t.last_ticket
+         f.referrals, p.status in ('cancelled', 'churned') as cancelled, l.last_touch, t.last_ticket
     from picked p
    cross join clock z
    cross join lateral (
-     select count(*) filter (where v.activity_type = 'email_sent' and v.occurred_at > z.quarter)::integer as delivered_90d,
-            count(*) filter (where v.activity_type = 'email_clicked'
-                               and not v.machine and v.occurred_at > z.quarter)::integer as clicks_90d,
-            count(*) filter (where v.activity_type = 'portal_login' and v.occurred_at > z.quarter)::integer as portal_logins_90d,
-            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound') and v.occurred_at > z.quarter)::integer as asked_90d,
-            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound')
-                               and not v.machine and v.occurred_at > z.quarter)::integer as replies_90d,
-            max(v.occurred_at) filter (where v.activity_type = any (cast(:touches as text[])) and not v.machine) as last_touch
+     select count(*) filter (where v.activity_type = 'email_sent')::integer as delivered_90d,
+            count(*) filter (where v.activity_type = 'email_clicked' and not v.machine)::integer as clicks_90d,
+            count(*) filter (where v.activity_type = 'portal_login')::integer as portal_logins_90d,
+            count(*) filter (where v.activity_type in ('email_sent', 'call_outbound'))::integer as asked_90d,
+            count(*) filter (where v.activity_type in ('email_replied', 'call_inbound') and not v.machine)::integer as replies_90d
        from activities v
-      where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= z.at) a
+      where v.tenant_id = app.tenant() and v.organization_id = p.organization_id
+        and v.occurred_at > z.quarter and v.occurred_at <= z.at) a
+   left join lateral (
+     select v.occurred_at as last_touch from activities v
+      where v.tenant_id = app.tenant() and v.organization_id = p.organization_id and v.occurred_at <= z.at
+        and v.activity_type = any (cast(:touches as text[])) and not v.machine
+      order by v.occurred_at desc limit 1) l on true
    cross join lateral (
      select count(*) filter (where y.due_on > (z.today - interval '12 months')::date
                              and (y.due_on < z.today or y.due_on = z.today and y.status = 'paid'))::integer as invoices_due_12m,
@@ -60,8 +63,8 @@ inputs as (
      select count(*) filter (where g.status <> 'declined')::integer as referrals from referrals g
       where g.tenant_id = app.tenant() and g.organization_id = p.organization_id) f
    cross join lateral (
-     select exists (select from contacts c where c.tenant_id = app.tenant() and c.organization_id = p.organization_id
-                       and c.portal_enabled and c.deleted_at is null) as has_portal) w
+     select count(*) > 0 as has_portal from contacts c
+      where c.tenant_id = app.tenant() and c.organization_id = p.organization_id and c.portal_enabled and c.deleted_at is null) w
 )
 """
 
