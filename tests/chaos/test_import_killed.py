@@ -1,7 +1,12 @@
 """An import's worker that dies at any of its steps: every row is accounted for once, and undo takes everything back."""
 
 import itertools
+import json
+import os
 import socket
+import subprocess
+import sys
+import time
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -12,6 +17,7 @@ from clientway.integrations.imports import worker
 from clientway.pipeline import PipelinedConnection
 from tests.chaos.importing import Importer, known_rows, rows
 from tests.fixtures import make_tenant
+from tests.served import ROOT
 
 ROWS, CHUNK = 160, 40
 ACTIONS = ("preview", "commit", "undo")
@@ -69,12 +75,15 @@ def clean(importer, monkeypatch):
     """How it goes when nobody dies, and how many flights each action makes."""
     one = importer()
     before, records, flights = one.content(), one.content(history=False), {}
+    seconds = {}
     import_id = one.start(rows(ROWS))
     for action in ACTIONS:
         if action != "preview":
             one.ask(import_id, action)
+        began = time.monotonic()
         with mortal(monkeypatch, -1, "") as made:
             one.work(import_id, action)
+        seconds[action] = time.monotonic() - began
         flights[action] = len(made)
         if action == "commit":
             committed, outcomes, counts = one.content(), one.rows_of(import_id), one.read(import_id)["counts"]
@@ -83,7 +92,15 @@ def clean(importer, monkeypatch):
         ("created", "updated", "skipped", "failed"), True
     )
     assert one.content(history=False) == records
-    return {"before": before, "records": records, "flights": flights, "committed": committed, "outcomes": outcomes, "counts": counts}
+    return {
+        "before": before,
+        "records": records,
+        "flights": flights,
+        "seconds": seconds,
+        "committed": committed,
+        "outcomes": outcomes,
+        "counts": counts,
+    }
 
 
 def test_every_step_of_the_worker_can_be_its_last(importer, clean, monkeypatch, draw, size, tally):
@@ -111,6 +128,33 @@ def die_once(one, clean, monkeypatch, draw, death):
         # What a queue delivers once more does no harm.
         one.work(import_id, step)
         look_after(one, import_id, step, clean, death)
+
+
+def test_workers_that_are_killed_outright_lose_nothing(importer, clean, draw, size, tally):
+    for _ in range(size(short=1, long=40)):
+        one = importer()
+        import_id = one.start(rows(ROWS))
+        for step in ACTIONS:
+            if step != "preview":
+                one.ask(import_id, step)
+            deaths = [draw.uniform(0, 1.5 * clean["seconds"][step]) for _ in range(draw.randrange(1, 5))]
+            tally[f"workers killed outright in {step}"] += deliver_until_done(one, import_id, step, deaths)
+            look_after(one, import_id, step, clean, (step, deaths))
+        tally["rows accounted for"] += ROWS
+
+
+def deliver_until_done(one, import_id, action, deaths):
+    """Deliver a message to workers that die after so many seconds, and then to one that lives; returns how many died."""
+    message = {"tenant_id": str(one.tenant.id), "import_id": str(import_id), "action": action}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "functions"), str(ROOT / "shared")])
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.deliveries"], input=json.dumps({"message": message, "deaths": deaths, "chunk": CHUNK}),
+        env={**os.environ, "PYTHONPATH": path, "DATABASE_POOL_SIZE": "1"}, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert told["status"] == 0, done.stderr[-3000:]
+    return told["killed"]
 
 
 def look_after(one, import_id, step, clean, death):

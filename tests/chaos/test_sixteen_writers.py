@@ -96,6 +96,6 @@ def test_no_change_is_lost_and_the_chain_is_whole(contested, tenant, admin_engin
     tally.update({
         "changes by hand, acknowledged and found": len(by_hand),
         "moves that followed from facts": len(chain) - len(by_hand),
-        "notes under If-Match, of which stale were refused": len(notes),
+        "notes written under If-Match": len(notes),
         **{f"answers {name}": count for name, count in sorted(statuses.items())},
     })  # fmt: skip
