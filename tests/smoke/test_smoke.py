@@ -1,6 +1,7 @@
 """What `make build` makes, for this machine's Python and processor, run as Lambda runs it: every sample event gets its answer."""
 
 import os
+import re
 import statistics
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -205,3 +206,10 @@ def test_a_build_holds_what_runs_on_lambda_and_nothing_else(built: Built):
     assert {one for one in files if {"tests", "testing", "local"} & set(one.relative_to(built.opt.parent).parts[:-1])} == set()
     assert not [one for one in files if one.suffix == ".pyc" and not one.name.endswith(f".cpython-{tag}.pyc")]
     assert not [one for one in files if one.suffix == ".py" and not (one.parent / "__pycache__" / f"{one.stem}.cpython-{tag}.pyc").exists()]
+
+
+def test_files_that_the_template_names_are_in_the_layers(built: Built):
+    told = re.findall(r"/opt/([\w/.${}:-]+)", (built.functions / "template.yaml").read_text())
+
+    assert told
+    assert [one for one in told if not list(built.opt.glob(one.replace("${AWS::Region}", "*-*-*")))] == []
