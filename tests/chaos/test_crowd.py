@@ -53,8 +53,8 @@ def test_a_crowd(small, size, draw, tally):
         assert found["recovered"] < AFTER
         assert [one["status"] for one in found["later"]] == [200] * ONCE_MORE
         with small.admin.connect() as admin:
-            statement = text("select legal_name, count(*) from organizations where tenant_id = :t group by 1")
-            made = {row.legal_name: row.count for row in admin.execute(statement, {"t": tenant.id})}
+            statement = text("select legal_name, count(*) as made from organizations where tenant_id = :t group by 1")
+            made = {row.legal_name: row.made for row in admin.execute(statement, {"t": tenant.id})}
         assert made == {one["name"]: 1 for one in answers if one["status"] == 201}
 
         tally["crowds"] += 1
