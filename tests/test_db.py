@@ -1,6 +1,7 @@
 """The pipelined connection: flights, errors, and what a lost connection looks like."""
 
 import re
+import socket
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -64,6 +65,11 @@ def test_a_statement_is_read_once_however_often_it_is_sent(tenant):
                 read = pipeline._numbered.cache_info().misses
 
     assert pipeline._numbered.cache_info().misses == read
+
+
+def test_the_end_of_a_long_statement_is_not_kept_back(tenant):
+    with db.job_transaction(tenant.id) as tx:
+        assert tx._driver._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("values", [["a", "", "NULL", 'q"', "back\\slash", "{,}", "ñ 漢", " "], [], ["a", None], [1, 2], [uuid4()]])

@@ -52,6 +52,9 @@ class PipelinedConnection(pg8000.dbapi.Connection):
         self._patience = timeout
         super().__init__(timeout=timeout, **how)
         self.register_out_adapter(list, _array)
+        # pg8000 hands a statement of more than 8 KB to the kernel in parts, and the kernel would keep the last one back until
+        # the server has acknowledged those before it, for which that takes its time: 40 ms for each such statement.
+        self._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def within(self, until: float | None) -> None:
         """Have every flight of the next transaction end by this moment of time.monotonic() at the latest."""
