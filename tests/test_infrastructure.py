@@ -1,108 +1,35 @@
-"""What was agreed for template.yaml, executed: on the file itself and on what SAM makes of it."""
+"""What was agreed for template.yaml, executed: its functions, queues, schedules and alarms."""
 
 import ast
 import json
 import re
-import ssl
 import subprocess
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from clientway.config import TIMEOUTS
 from clientway.engines import PATCHED
-from clientway.local import template
+from tests.sam import (
+    DATABASE_ROLES,
+    DOCUMENT,
+    FUNCTIONS,
+    GLOBALS,
+    NONE,
+    RESOURCES,
+    ROOT,
+    TEMPLATE,
+    environment,
+    expanded,
+    listed,
+    of_type,
+    references,
+    role,
+)
 
-ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "template.yaml").read_text()
-DOCUMENT = yaml.load(TEXT, Loader=template._Loader)
-TEMPLATE = template.parse(TEXT)
-RESOURCES: dict[str, dict[str, Any]] = DOCUMENT["Resources"]
-FUNCTIONS = {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Serverless::Function"}
-GLOBALS = DOCUMENT["Globals"]["Function"]
-NONE = {"Ref": "AWS::NoValue"}
-DATABASE_ROLES = {"ApiRole", "ConsumerRole", "SchedulerRole", "MigratorRole"}
-# Of AWS's 500; SAM makes a permission of each route and a role of each schedule.
 MOST_RESOURCES = 450
-
-
-def of_type(*types: str) -> dict[str, dict[str, Any]]:
-    """The resources of these types by their names."""
-    return {name: resource for name, resource in RESOURCES.items() if resource["Type"] in types}
-
-
-def role(function: str) -> str:
-    """The role that a function acts in."""
-    return str(FUNCTIONS[function]["Role"]["Fn::GetAtt"][0])
-
-
-def environment(function: str) -> dict[str, Any]:
-    """The variables that a function gets, its own before the Globals'."""
-    own = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
-    return {name: value for name, value in {**GLOBALS["Environment"]["Variables"], **own}.items() if value != NONE}
-
-
-def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """The policy statements anywhere in a value, those behind a condition too."""
-    if isinstance(value, dict):
-        if "Effect" in value:
-            yield value
-        for inner in value.values():
-            yield from statements(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from statements(inner)
-
-
-def references(value: Any) -> set[str]:
-    """The names that a value refers to."""
-    found = set()
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            match key, inner:
-                case "Ref", str():
-                    found.add(inner)
-                case "Fn::GetAtt", [str(name), _]:
-                    found.add(name)
-                case "Fn::Sub", str():
-                    found |= {part.partition(".")[0] for part in re.findall(r"\$\{(\w[\w.:]*)\}", inner)}
-                case "Fn::Sub", [str(pattern), dict()]:
-                    found |= references({"Fn::Sub": pattern}) | references(inner[1])
-                case _:
-                    found |= references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            found |= references(inner)
-    return found
-
-
-@cache
-def expanded() -> dict[str, Any]:
-    """What SAM makes of the template, computed by the SAM CLI's own translator in its own environment."""
-    python = ROOT / ".venv-sam" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("the SAM CLI is not installed; make test installs it")
-    program = """
-import json, os, sys
-os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-document = yaml_parse(sys.stdin.read())
-document["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions"
-for resource in document["Resources"].values():
-    if resource["Type"] == "AWS::Serverless::LayerVersion":
-        resource["Properties"]["ContentUri"] = "s3://bucket/layer"
-print(json.dumps(Translator({}, Parser()).translate(document, {})))
-"""
-    done = subprocess.run([str(python), "-c", program], input=TEXT, capture_output=True, text=True, check=True)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+"""Of AWS's 500; SAM makes a permission of each route and a role of each schedule."""
 
 
 # ---- The whole
@@ -131,7 +58,7 @@ def test_what_sam_makes_of_it_stays_within_the_budget():
 def test_nothing_waits_for_itself():
     made = expanded()["Resources"]
     waits = {
-        name: (references(resource.get("Properties", {})) | set(_listed(resource.get("DependsOn", [])))) & set(made)
+        name: (references(resource.get("Properties", {})) | set(listed(resource.get("DependsOn", [])))) & set(made)
         for name, resource in made.items()
     }
     while free := [name for name, needs in waits.items() if not needs]:
@@ -140,10 +67,6 @@ def test_nothing_waits_for_itself():
         waits = {name: needs - set(free) for name, needs in waits.items()}
 
     assert waits == {}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def test_two_stacks_fit_into_one_account():
@@ -348,137 +271,3 @@ def test_schedules_wake_a_database_that_pauses_seldom_and_together():
 
     assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)")}
     assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}
-
-
-# ---- Permissions
-
-
-# The statements whose resource is not one of ours, and what it ends in.
-WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*"}
-
-
-def test_a_wildcard_stands_below_its_reason():
-    lines = TEXT.splitlines()
-    for sid in (*WILDCARDS, "NetworkNotByCode"):
-        number = next(number for number, line in enumerate(lines) if f"Sid: {sid}" in line)
-        assert any(line.strip().startswith("# ") for line in lines[number - 2 : number]), sid
-
-
-def test_roles_allow_named_actions_on_named_resources():
-    for name, resource in of_type("AWS::IAM::Role").items():
-        assert "ManagedPolicyArns" not in resource["Properties"], name
-        allowed = [one for one in statements(resource["Properties"]["Policies"]) if one["Effect"] == "Allow"]
-        assert allowed
-        for one in allowed:
-            assert not [action for action in _listed(one["Action"]) if "*" in action], (name, one)
-            for target in _listed(one["Resource"]):
-                wild = json.dumps(target).strip('"').removesuffix('"}')
-                if wild.endswith("*") and not wild.endswith("ImportBucket.Arn}/*"):
-                    assert wild.endswith(WILDCARDS[one["Sid"]]), (name, one)
-
-
-def test_a_role_opens_the_database_as_its_own_user_only():
-    users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}, "SenderRole": set()}
-    users |= {"MigratorRole": {"clientway_admin", "${DatabaseAdmin}"}, "ProxyRole": {"clientway_app", "clientway_job"}}
-    for name, resource in of_type("AWS::IAM::Role").items():
-        connects = [one for one in statements(resource["Properties"]["Policies"]) if one["Action"] == "rds-db:connect"]
-        told = json.dumps([one["Resource"] for one in connects])
-        assert set(re.findall(r"(?:dbuser:\$\{\w+(?:\.\w+)?\}|ResourceId\})/([^\"]+)\"", told)) == users[name], name
-
-
-def test_the_functions_own_code_may_not_touch_the_network():
-    for name in DATABASE_ROLES:
-        denied = [one for one in statements(RESOURCES[name]["Properties"]["Policies"]) if one["Effect"] == "Deny"]
-        assert [(one["Action"], list(one["Condition"]["ArnLike"])) for one in denied] == [("ec2:*", ["lambda:SourceFunctionArn"])]
-
-
-# ---- Data
-
-
-def test_what_holds_data_says_what_becomes_of_it():
-    kinds = (
-        "AWS::RDS::DBCluster",
-        "AWS::RDS::DBInstance",
-        "AWS::S3::Bucket",
-        "AWS::SecretsManager::Secret",
-        "AWS::KMS::Key",
-        "AWS::Cognito::UserPool",
-    )
-    said = {name: (one.get("DeletionPolicy"), one.get("UpdateReplacePolicy")) for name, one in of_type(*kinds).items()}
-
-    assert said == {
-        "Key": ("Retain", "Retain"),
-        "SigningKey": ("Delete", "Delete"),
-        "IdentityKey": ("Retain", "Retain"),
-        "AdminPassword": ("Delete", "Delete"),
-        "ImportBucket": ("Retain", "Retain"),
-        "Cluster": ("Snapshot", "Snapshot"),
-        "Writer": ("Delete", "Delete"),
-        "StandbyInstance": ("Delete", "Delete"),
-        "UserPool": ("Retain", "Retain"),
-    }
-    cluster = RESOURCES["Cluster"]["Properties"]
-    assert cluster["StorageEncrypted"] is True
-    assert cluster["EnableIAMDatabaseAuthentication"] is True
-    assert DOCUMENT["Parameters"]["DatabaseDeletionProtection"]["Default"] == "true"
-    assert RESOURCES["DatabaseParameters"]["Properties"]["Parameters"] == {"rds.force_ssl": "1"}
-    assert [name for name, one in of_type("AWS::RDS::DBInstance").items() if one["Properties"]["PubliclyAccessible"] is not False] == []
-
-
-def test_buckets_and_queues_are_encrypted_and_take_nothing_in_clear():
-    insecure = {"Bool": {"aws:SecureTransport": "false"}}
-    for name, one in of_type("AWS::S3::Bucket").items():
-        (rule,) = one["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
-        assert set(one["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
-        policies = [policy for policy in of_type("AWS::S3::BucketPolicy").values() if policy["Properties"]["Bucket"] == {"Ref": name}]
-        assert [(deny["Effect"], deny["Condition"]) for policy in policies for deny in statements(policy)] == [("Deny", insecure)]
-
-    queues = of_type("AWS::SQS::Queue")
-    assert [name for name, one in queues.items() if one["Properties"].get("SqsManagedSseEnabled") is not True] == []
-    (policy,) = of_type("AWS::SQS::QueuePolicy").values()
-    assert {queue["Ref"] for queue in policy["Properties"]["Queues"]} == set(queues)
-    assert [(deny["Effect"], deny["Condition"]) for deny in statements(policy)] == [("Deny", insecure)]
-
-
-def test_there_is_no_way_into_the_network_and_none_out_over_ipv4():
-    kinds = {resource["Type"] for resource in RESOURCES.values()}
-
-    assert kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"} == set()
-    assert [route["Properties"]["DestinationIpv6CidrBlock"] for route in of_type("AWS::EC2::Route").values()] == ["::/0"]
-    for name, group in of_type("AWS::EC2::SecurityGroup").items():
-        assert all("SourceSecurityGroupId" in rule for rule in group["Properties"].get("SecurityGroupIngress", [])), name
-        assert group["Properties"]["SecurityGroupEgress"], f"{name}: without any, AWS allows all"
-
-
-CERTIFICATES = sorted((ROOT / "shared" / "clientway" / "certificates").glob("*.pem"))
-
-
-@pytest.mark.parametrize("file", CERTIFICATES, ids=lambda file: file.stem)
-def test_the_authorities_of_a_region_are_those_that_vouch_for_its_databases(file):
-    context = ssl.create_default_context(cafile=file)
-    held = context.get_ca_certs()
-    names = {dict(part[0] for part in one["subject"])["commonName"] for one in held}
-
-    region = {f"Amazon RDS {file.stem} Root CA {key} G1" for key in ("ECC384", "RSA2048", "RSA4096")}
-    # The proxy shows certificates of Amazon's public authorities.
-    assert names == region | {
-        *(f"Amazon Root CA {number}" for number in (1, 2, 3, 4)),
-        "Starfield Services Root Certificate Authority - G2",
-    }
-    soon = datetime.now(UTC) + timedelta(days=365)
-    assert all(datetime.fromtimestamp(ssl.cert_time_to_seconds(one["notAfter"]), UTC) > soon for one in held)
-
-
-def test_the_package_brings_the_authorities_of_the_usual_regions():
-    assert {file.stem for file in CERTIFICATES} >= {
-        "us-east-1",
-        "us-east-2",
-        "us-west-2",
-        "eu-central-1",
-        "eu-west-1",
-        "ap-southeast-2",
-        "sa-east-1",
-    }
-    path = GLOBALS["Environment"]["Variables"]["DATABASE_CA_FILE"]["Fn::If"][1]["Fn::Sub"]
-    assert path == "/opt/python/clientway/certificates/${AWS::Region}.pem"

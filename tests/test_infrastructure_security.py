@@ -1,0 +1,143 @@
+"""What was agreed for template.yaml, executed: permissions, data, the network, and who vouches for the database."""
+
+import json
+import re
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.sam import DATABASE_ROLES, DOCUMENT, GLOBALS, RESOURCES, ROOT, TEXT, listed, of_type, statements
+
+# ---- Permissions
+
+
+# The statements whose resource is not one of ours, and what it ends in.
+WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*"}
+
+
+def test_a_wildcard_stands_below_its_reason():
+    lines = TEXT.splitlines()
+    for sid in (*WILDCARDS, "NetworkNotByCode"):
+        number = next(number for number, line in enumerate(lines) if f"Sid: {sid}" in line)
+        assert any(line.strip().startswith("# ") for line in lines[number - 2 : number]), sid
+
+
+def test_roles_allow_named_actions_on_named_resources():
+    for name, resource in of_type("AWS::IAM::Role").items():
+        assert "ManagedPolicyArns" not in resource["Properties"], name
+        allowed = [one for one in statements(resource["Properties"]["Policies"]) if one["Effect"] == "Allow"]
+        assert allowed
+        for one in allowed:
+            assert not [action for action in listed(one["Action"]) if "*" in action], (name, one)
+            for target in listed(one["Resource"]):
+                wild = json.dumps(target).strip('"').removesuffix('"}')
+                if wild.endswith("*") and not wild.endswith("ImportBucket.Arn}/*"):
+                    assert wild.endswith(WILDCARDS[one["Sid"]]), (name, one)
+
+
+def test_a_role_opens_the_database_as_its_own_user_only():
+    users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}, "SenderRole": set()}
+    users |= {"MigratorRole": {"clientway_admin", "${DatabaseAdmin}"}, "ProxyRole": {"clientway_app", "clientway_job"}}
+    for name, resource in of_type("AWS::IAM::Role").items():
+        connects = [one for one in statements(resource["Properties"]["Policies"]) if one["Action"] == "rds-db:connect"]
+        told = json.dumps([one["Resource"] for one in connects])
+        assert set(re.findall(r"(?:dbuser:\$\{\w+(?:\.\w+)?\}|ResourceId\})/([^\"]+)\"", told)) == users[name], name
+
+
+def test_the_functions_own_code_may_not_touch_the_network():
+    for name in DATABASE_ROLES:
+        denied = [one for one in statements(RESOURCES[name]["Properties"]["Policies"]) if one["Effect"] == "Deny"]
+        assert [(one["Action"], list(one["Condition"]["ArnLike"])) for one in denied] == [("ec2:*", ["lambda:SourceFunctionArn"])]
+
+
+# ---- Data
+
+
+def test_what_holds_data_says_what_becomes_of_it():
+    kinds = (
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::S3::Bucket",
+        "AWS::SecretsManager::Secret",
+        "AWS::KMS::Key",
+        "AWS::Cognito::UserPool",
+    )
+    said = {name: (one.get("DeletionPolicy"), one.get("UpdateReplacePolicy")) for name, one in of_type(*kinds).items()}
+
+    assert said == {
+        "Key": ("Retain", "Retain"),
+        "SigningKey": ("Delete", "Delete"),
+        "IdentityKey": ("Retain", "Retain"),
+        "AdminPassword": ("Delete", "Delete"),
+        "ImportBucket": ("Retain", "Retain"),
+        "Cluster": ("Snapshot", "Snapshot"),
+        "Writer": ("Delete", "Delete"),
+        "StandbyInstance": ("Delete", "Delete"),
+        "UserPool": ("Retain", "Retain"),
+    }
+    cluster = RESOURCES["Cluster"]["Properties"]
+    assert cluster["StorageEncrypted"] is True
+    assert cluster["EnableIAMDatabaseAuthentication"] is True
+    assert DOCUMENT["Parameters"]["DatabaseDeletionProtection"]["Default"] == "true"
+    assert RESOURCES["DatabaseParameters"]["Properties"]["Parameters"] == {"rds.force_ssl": "1"}
+    assert [name for name, one in of_type("AWS::RDS::DBInstance").items() if one["Properties"]["PubliclyAccessible"] is not False] == []
+
+
+def test_buckets_and_queues_are_encrypted_and_take_nothing_in_clear():
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    for name, one in of_type("AWS::S3::Bucket").items():
+        (rule,) = one["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+        assert set(one["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        policies = [policy for policy in of_type("AWS::S3::BucketPolicy").values() if policy["Properties"]["Bucket"] == {"Ref": name}]
+        assert [(deny["Effect"], deny["Condition"]) for policy in policies for deny in statements(policy)] == [("Deny", insecure)]
+
+    queues = of_type("AWS::SQS::Queue")
+    assert [name for name, one in queues.items() if one["Properties"].get("SqsManagedSseEnabled") is not True] == []
+    (policy,) = of_type("AWS::SQS::QueuePolicy").values()
+    assert {queue["Ref"] for queue in policy["Properties"]["Queues"]} == set(queues)
+    assert [(deny["Effect"], deny["Condition"]) for deny in statements(policy)] == [("Deny", insecure)]
+
+
+def test_there_is_no_way_into_the_network_and_none_out_over_ipv4():
+    kinds = {resource["Type"] for resource in RESOURCES.values()}
+
+    assert kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"} == set()
+    assert [route["Properties"]["DestinationIpv6CidrBlock"] for route in of_type("AWS::EC2::Route").values()] == ["::/0"]
+    for name, group in of_type("AWS::EC2::SecurityGroup").items():
+        assert all("SourceSecurityGroupId" in rule for rule in group["Properties"].get("SecurityGroupIngress", [])), name
+        assert group["Properties"]["SecurityGroupEgress"], f"{name}: without any, AWS allows all"
+
+
+CERTIFICATES = sorted((ROOT / "shared" / "clientway" / "certificates").glob("*.pem"))
+
+
+@pytest.mark.parametrize("file", CERTIFICATES, ids=lambda file: file.stem)
+def test_the_authorities_of_a_region_are_those_that_vouch_for_its_databases(file):
+    context = ssl.create_default_context(cafile=file)
+    held = context.get_ca_certs()
+    names = {dict(part[0] for part in one["subject"])["commonName"] for one in held}
+
+    region = {f"Amazon RDS {file.stem} Root CA {key} G1" for key in ("ECC384", "RSA2048", "RSA4096")}
+    # The proxy shows certificates of Amazon's public authorities.
+    assert names == region | {
+        *(f"Amazon Root CA {number}" for number in (1, 2, 3, 4)),
+        "Starfield Services Root Certificate Authority - G2",
+    }
+    soon = datetime.now(UTC) + timedelta(days=365)
+    assert all(datetime.fromtimestamp(ssl.cert_time_to_seconds(one["notAfter"]), UTC) > soon for one in held)
+
+
+def test_the_package_brings_the_authorities_of_the_usual_regions():
+    assert {file.stem for file in CERTIFICATES} >= {
+        "us-east-1",
+        "us-east-2",
+        "us-west-2",
+        "eu-central-1",
+        "eu-west-1",
+        "ap-southeast-2",
+        "sa-east-1",
+    }
+    path = GLOBALS["Environment"]["Variables"]["DATABASE_CA_FILE"]["Fn::If"][1]["Fn::Sub"]
+    assert path == "/opt/python/clientway/certificates/${AWS::Region}.pem"
