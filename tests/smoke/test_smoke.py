@@ -3,6 +3,7 @@
 import os
 import re
 import statistics
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -88,8 +89,6 @@ def run(built: Built, server: postgres.Server, database_url: str) -> Iterator[Ru
         "DATABASE_URL": server.url(name, "clientway_app"),
         "JOB_DATABASE_URL": server.url(name, "clientway_job"),
         "ADMIN_DATABASE_URL": server.url(name),
-        # Signed with the botocore that the runtime brings; this server asks for no password.
-        "DATABASE_IAM": "true",
     }
 
     def environment(function: template.Function) -> dict[str, str]:
@@ -213,3 +212,18 @@ def test_files_that_the_template_names_are_in_the_layers(built: Built):
 
     assert told
     assert [one for one in told if not list(built.opt.glob(one.replace("${AWS::Region}", "*-*-*")))] == []
+
+
+def test_database_tokens_are_signed_with_what_the_runtime_brings(built: Built):
+    # The layers have no botocore, and a database on this machine is opened without a token.
+    program = "from clientway.engines import iam_token; print(iam_token('postgresql://clientway_app@db.example:5432/clientway'))"
+    environment = {
+        "PYTHONPATH": str(built.opt / "python"),
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }
+    done = subprocess.run([emulator.PYTHON, "-c", program], env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"db\.example:5432/\?Action=connect&DBUser=clientway_app&.*X-Amz-Signature=[0-9a-f]{64}", done.stdout)
