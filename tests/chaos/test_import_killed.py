@@ -1,58 +1,23 @@
 """An import's worker that dies at any of its steps: every row is accounted for once, and undo takes everything back."""
 
-import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
 
-from clientway import engines
 from clientway.integrations.imports import worker
-from clientway.pipeline import PipelinedConnection
 from tests.chaos.importing import Importer, known_rows, rows
+from tests.chaos.mortal import Killed, mortal
 from tests.fixtures import make_tenant
 from tests.served import ROOT
 
 ROWS, CHUNK = 160, 40
 ACTIONS = ("preview", "commit", "undo")
-
-
-class Killed(BaseException):
-    """The process is no more: nobody can catch it and nothing is sent after it."""
-
-
-@contextmanager
-def mortal(monkeypatch, at, when):
-    """Have the worker die before or after its flight of this number; yields what counts the flights."""
-    flown = itertools.count()
-    made = []
-    whole = PipelinedConnection._whole
-
-    @contextmanager
-    def fatal(self):
-        number = next(flown)
-        made.append(number)
-        if number == at and when == "before":
-            self._usock.shutdown(socket.SHUT_RDWR)
-            raise Killed
-        with whole(self):
-            yield
-        if number == at and when == "after":
-            self._usock.shutdown(socket.SHUT_RDWR)
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PipelinedConnection, "_whole", fatal)
-        try:
-            yield made
-        finally:
-            engines.engine("job").dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +119,8 @@ def deliver_until_done(one, import_id, action, deaths):
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)
     assert told["status"] == 0, done.stderr[-3000:]
+    if told["failed"]:
+        print("FAILED", action, deaths, told, done.stderr[-600:])
     return told["killed"]
 
 
