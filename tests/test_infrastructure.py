@@ -4,12 +4,13 @@ import ast
 import json
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from clientway.config import TIMEOUTS
+from clientway.config import TIMEOUTS, settings
 from clientway.engines import PATCHED
 from tests.sam import (
     DATABASE_ROLES,
@@ -255,6 +256,8 @@ def test_the_relay_is_started_by_what_the_access_log_says():
 
     assert changed["LogGroupName"] == {"Ref": "AccessLogs"}
     assert set(re.findall(r"\$\.(\w+)", changed["FilterPattern"])) <= set(line)
+    said = FUNCTIONS["RelayOutbox"]["Events"]["Said"]["Properties"]
+    assert said == {"LogGroupName": {"Ref": "LogGroup"}, "FilterPattern": '{ $.message = "effects wait" }'}
     # Whatever the gateway puts in stays within its quotes, so that the line is JSON.
     assert all(isinstance(value, str) for value in line.values())
     assert not re.search(r"identity|\.path|\bip\b|authorizer", json.dumps(line))
@@ -271,3 +274,46 @@ def test_schedules_wake_a_database_that_pauses_seldom_and_together():
 
     assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)")}
     assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}
+
+
+# ---- The files beside it
+
+
+def test_what_sam_local_sets_is_what_functions_read(monkeypatch):
+    given = json.loads((ROOT / "docs" / "sam-local.json").read_text())["Parameters"]
+    declared = {variable for name in FUNCTIONS for variable in environment(name)}
+
+    # SAM passes over what the template does not declare.
+    assert set(given) <= declared
+    for name in ("DATABASE_CA_FILE", *declared):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    read = settings()
+    assert all(
+        getattr(read, name.lower(), None) for name in given if name not in {"ADMIN_DATABASE_URL", "DATABASE_IAM"} and "_KEY" not in name
+    )
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_sam_deploys_with_parameters_that_there_are():
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for name in ("default", "prod"):
+        deploy = config[name]["deploy"]["parameters"]
+        given = dict(one.split("=", 1) for one in deploy.get("parameter_overrides", []))
+        assert set(given) <= set(DOCUMENT["Parameters"])
+        for parameter, value in given.items():
+            allowed = DOCUMENT["Parameters"][parameter].get("AllowedValues", [value])
+            assert value in map(str, allowed)
+            assert re.fullmatch(DOCUMENT["Parameters"][parameter].get("AllowedPattern", ".*"), value)
+        # Every role is unnamed, so that this is enough.
+        assert deploy["capabilities"] == ["CAPABILITY_IAM"]
+
+
+def test_the_guide_explains_every_parameter_output_and_alarm():
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    named = [*DOCUMENT["Parameters"], *DOCUMENT["Outputs"], *of_type("AWS::CloudWatch::Alarm")]
+
+    assert [name for name in named if f"`{name}`" not in guide] == []

@@ -17,6 +17,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         command = commands.parse(event)
         # Neither addresses nor secrets: who called stands in CloudTrail.
         logger.info("command", extra={"command": command.command})
-        return commands.perform(command)
+        done = commands.perform(command)
     except Problem as problem:
         return problem.as_document(context.aws_request_id)
+    if isinstance(command, commands.InviteUser):
+        # This line starts the relay (template.yaml): the invitation goes out at once.
+        logger.info("effects wait")
+    return done

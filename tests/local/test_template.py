@@ -114,4 +114,8 @@ def test_what_a_line_in_a_log_starts_runs_every_now_and_then() -> None:
     logged = TEMPLATE.replace(
         "Type: ScheduleV2, Properties: {ScheduleExpression: !Ref RelayRate}", "Type: CloudWatchLogs, Properties: {LogGroupName: logs}"
     )
-    assert parse(logged).schedules[0] == Schedule("Sender_", "messaging.send.handler", "rate(1 minute)")
+    twice = logged.replace(
+        "Off: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day), State: DISABLED}}", "Other: {Type: CloudWatchLogs}"
+    )
+    for text in (logged, twice):
+        assert [one.expression for one in parse(text).schedules] == ["rate(1 minute)", "cron(0 6 * * ? *)"]

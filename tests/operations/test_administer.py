@@ -83,4 +83,9 @@ def test_the_log_says_which_command_and_nothing_of_it(ask, slug, monkeypatch):
     ask(command="api-key create", tenant=slug, name="quiet")
     ask(command="user invite", tenant=slug, email=f"quiet-{slug}@staff.example")
 
-    assert told == [(("command",), {"extra": {"command": name}}) for name in ("api-key create", "user invite")]
+    assert told == [
+        (("command",), {"extra": {"command": "api-key create"}}),
+        (("command",), {"extra": {"command": "user invite"}}),
+        # What the relay listens for.
+        (("effects wait",), {}),
+    ]

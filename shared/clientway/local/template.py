@@ -128,8 +128,9 @@ def parse(text: str) -> Template:
             elif kind in {"ScheduleV2", "Schedule"}:
                 events.append(_schedule(place, function, details, parameters))
             elif kind == "CloudWatchLogs":
-                # Nothing keeps logs here: what a line in them would start is started every now and then.
-                events.append(Schedule(function.name, function.handler, "rate(1 minute)"))
+                # Nothing keeps logs here: what lines in them would start is started every now and then.
+                every_now_and_then = Schedule(function.name, function.handler, "rate(1 minute)")
+                events += [every_now_and_then] if every_now_and_then not in events else []
             else:
                 raise TemplateError(f"{place}: events of type {kind} do not run locally.")
     return Template(
