@@ -37,7 +37,11 @@ def rows(count: int) -> list[dict[str, str]]:
             case 4:
                 known = known_rows()[number // 8 % KNOWN]
                 found.append(
-                    {**known, "phone": known["phone"] or f"(512) 474-{number:04d}", "email": f"bo{number}@known{number // 8 % KNOWN}.example"}
+                    {
+                        **known,
+                        "phone": known["phone"] or f"(512) 474-{number:04d}",
+                        "email": f"bo{number}@known{number // 8 % KNOWN}.example",
+                    }
                 )
             case 5:
                 found.append(dict(found[number // 2]))

@@ -24,8 +24,8 @@ SCHEMATHESIS = [str(Path(sys.executable).with_name("schemathesis")), "--config-f
 # One worker in each: Python 3.11 loses count when several threads parse at once ("AST constructor recursion depth mismatch").
 RUNS = {
     "edges": ["--phases", "examples,coverage"],
-    "chance": ["--phases", "fuzzing", "--max-examples", "130" if LONG else "3"],
-    "stories": ["--phases", "stateful", "--max-examples", "60"],
+    "chance": ["--phases", "fuzzing", "--max-examples", "170" if LONG else "3"],
+    "stories": ["--phases", "stateful", "--max-examples", "300"],
 }
 LEAST = 20_000 if LONG else 200
 
