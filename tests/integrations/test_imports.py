@@ -164,6 +164,44 @@ def test_undo_leaves_what_somebody_changed_since(invoke, tenant, admin_engine):
     assert (live(admin_engine, tenant), live(admin_engine, tenant, "locations")) == (1, 1)
 
 
+def test_tags_are_added_to_what_is_there_and_taken_back(invoke, tenant, monkeypatch):
+    monkeypatch.setattr(worker, "CHUNK", 1)
+    made = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Blue Bistro", "tags": ["vip", "a"]}).json
+    place = {"name": "Blue Bistro", "address": "1 Main Street", "city": "Austin", "state": "TX"}
+    path = {"organization_id": made["id"]}
+    place_of = {"name": "Downtown", "address_line1": "1 Main Street", "city": "Austin", "state": "TX"}
+    assert invoke("lifecycle/organization_locations", method="POST", path=path, body=place_of).status == 201
+    many = "; ".join(f"t{number}" for number in range(60))
+    rows = [
+        {**place, "tags": "A; b"},
+        {**place, "tags": "b; c", "website": "bistro.example"},
+        {"business_id": "9", "name": "New Bistro", "tags": "x; y"},
+        {"business_id": "9", "name": "New Bistro", "website": "new.example", "tags": f"z; {many}"},
+    ]
+
+    def tags():
+        found = invoke("lifecycle/organizations").json["data"]
+        return {one["legal_name"]: one["tags"] for one in found}
+
+    before = invoke("lifecycle/organization", path=path).json
+    one = start(invoke, tenant, rows)
+    counts = committed(invoke, tenant, one)
+
+    assert (counts["created"], counts["updated"]) == (1, 3)
+    assert sorted(tags()["Blue Bistro"]) == ["a", "b", "c", "vip"]
+    assert len(tags()["New Bistro"]) == 50
+    assert {"x", "y", "z"} <= set(tags()["New Bistro"])
+    assert invoke("lifecycle/organization", path=path).json["version"] > before["version"]
+    assert committed(invoke, tenant, start(invoke, tenant, rows[:3]))["updated"] == 0
+
+    ask(invoke, one, "undo")
+    run(tenant, one, "undo")
+
+    assert of(invoke, one)["counts"]["undone"] == 4
+    assert list(tags()) == ["Blue Bistro"]
+    assert sorted(tags()["Blue Bistro"]) == ["a", "vip"]
+
+
 def test_a_killed_worker_loses_and_doubles_nothing(invoke, tenant, admin_engine, monkeypatch):
     monkeypatch.setattr(worker, "CHUNK", 2)
     rows = [{"business_id": str(n), "name": f"Place {n}", "address": f"{n} Elm Street", "city": "Austin"} for n in range(9)]

@@ -88,6 +88,8 @@ def _take(index: Index, changes: Changes, run: Run, row: Row, given: Candidate) 
     elif given.location and match.place is not None:
         _fill(changes, outcome, "locations", match.place.row, {name: value for name, value in given.location.items() if name != "name"})
     _take_contact(index, changes, outcome, record, given)
+    if tags := changes.tag(record, given.tags):
+        outcome.touched.append(("organizations", known.id, {records.ADDED_TAGS: tags}))
     if outcome.touched:
         changes.records[known.id] = record
     else:
@@ -100,7 +102,7 @@ def _create(index: Index, changes: Changes, run: Run, row: Row, given: Candidate
     record = Record(own)
     changes.records[own["id"]] = record
     changes.new["organizations"][own["id"]] = own
-    changes.tags |= {(own["id"], tag) for tag in given.tags}
+    changes.tag(record, given.tags)
     known = Known(own["id"], names_of(own), own.get("source_id"), own)
     known.record = record
     index.add(known)

@@ -121,7 +121,7 @@ def index(tx: Tx, source: str, keys: Mapping[str, Sequence[str]]) -> Index:
         own = row["organization"]
         # An id counts within its source: 19 at the health department is not 19 at the chamber of commerce.
         source_id = own["source_id"] if own["source"] == source else None
-        record = Record(own, [place.row for place in places], list(row["contacts"]))
+        record = Record(own, [place.row for place in places], list(row["contacts"]), set(row["tags"]))
         found.add(Known(own["id"], names_of(own), source_id, own, places, record))
         for contact in row["contacts"]:
             if contact["email_norm"]:

@@ -150,8 +150,8 @@ def _undo(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> 
             for one in entry.undo:
                 kept = touched[one["table"]].setdefault(one["id"], {"id": one["id"], "before": one["before"], "version": one["version"]})
                 kept["version"] = max(kept["version"], one["version"])
-                if kept["before"] is not None and one["before"]:
-                    kept["before"] = {**one["before"], **kept["before"]}
+                if kept["before"] is not None and one["before"] is not kept["before"]:
+                    kept["before"] = records.earlier(kept["before"], one["before"])
                 parents[one["id"]] = str(entry.organization_id)
         done: set[str] = records.revert(tx, "organizations", list(touched["organizations"].values()))
         created = {one["id"] for one in touched["organizations"].values() if one["before"] is None}

@@ -25,6 +25,7 @@ from clientway.lifecycle.organizations.completeness import (
     data_completeness,
     location_completeness,
 )
+from clientway.lifecycle.organizations.schemas import MOST_TAGS
 
 Row = dict[str, Any]
 TABLES = ("organizations", "locations", "contacts")
@@ -38,11 +39,14 @@ select to_jsonb(o) as organization,
        (select coalesce(jsonb_agg(to_jsonb(l) order by l.is_primary desc, l.created_at, l.id), '[]') from locations l
          where l.tenant_id = app.tenant() and l.organization_id = o.id and l.deleted_at is null) as places,
        (select coalesce(jsonb_agg(to_jsonb(c) order by c.is_primary desc, c.created_at, c.id), '[]') from contacts c
-         where c.tenant_id = app.tenant() and c.organization_id = o.id and c.deleted_at is null) as contacts
+         where c.tenant_id = app.tenant() and c.organization_id = o.id and c.deleted_at is null) as contacts,
+       array(select g.tag from organization_tags g where g.tenant_id = app.tenant() and g.organization_id = o.id) as tags
   from organizations o where o.tenant_id = app.tenant() and o.id {which} and o.deleted_at is null
  order by o.id for no key update of o
 """
 _REVERTED_AT_ONCE = 500
+ADDED_TAGS = "added_tags"
+"""In what an organization was before a change: the tags that it did not have."""
 _HITS = """
 with hits as (
   select id from organizations
@@ -68,6 +72,7 @@ class Record:
     organization: Row
     places: list[Row] = field(default_factory=list)
     contacts: list[Row] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -85,6 +90,15 @@ class Changes:
         if row["id"] not in self.new[table]:
             self.updates[table].setdefault(row["id"], {}).update(fields)
 
+    def tag(self, record: Record, tags: Iterable[str]) -> list[str]:
+        """Add tags as far as there is room; those that are new to the organization. They count as a change of it."""
+        new = [tag for tag in dict.fromkeys(tags) if tag not in record.tags][: max(0, MOST_TAGS - len(record.tags))]
+        if new:
+            record.tags.update(new)
+            self.tags |= {(record.organization["id"], tag) for tag in new}
+            self.change("organizations", record.organization, {})
+        return new
+
 
 def matching(
     tx: Tx, *, source: str, source_ids: Sequence[str], emails: Sequence[str], phones: Sequence[str], addresses: Sequence[str]
@@ -97,7 +111,7 @@ def matching(
 def by_ids(tx: Tx, organization_ids: Iterable[str]) -> dict[str, Record]:
     """Lock and read live organizations with their locations and contacts, by id."""
     rows = _fetch(tx, _BY_ID, {"ids": "{" + ",".join(organization_ids) + "}"})
-    return {row["organization"]["id"]: Record(row["organization"], list(row["places"]), list(row["contacts"])) for row in rows}
+    return {row["organization"]["id"]: Record(row["organization"], row["places"], row["contacts"], set(row["tags"])) for row in rows}
 
 
 def _fetch(tx: Tx, statement: TextClause, given: Row) -> Sequence[RowMapping]:
@@ -172,7 +186,7 @@ def versions(tx: Tx, ids: Mapping[str, Iterable[str]]) -> dict[str, int]:
 
 
 def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
-    """Undo what was written: delete rows that were new (before is None), give the others their former fields back.
+    """Undo what was written: delete rows that were new (before is None), give the others their former fields back, take added tags away.
 
     A row that somebody has changed since (its version is another) is left as it is. Returns the ids that were undone.
     """
@@ -180,6 +194,12 @@ def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
     for first in range(0, len(rows), _REVERTED_AT_ONCE):
         done |= _revert(tx, table, rows[first : first + _REVERTED_AT_ONCE])
     return done
+
+
+def earlier(before: Row, later: Row) -> Row:
+    """What a row was before two changes, from what it was before each. Tags that were added add up."""
+    tags = [*before.get(ADDED_TAGS, ()), *later.get(ADDED_TAGS, ())]
+    return {**later, **before, **({ADDED_TAGS: tags} if tags else {})}
 
 
 def _revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
@@ -197,18 +217,26 @@ def _revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
              and x.id = any (cast(:ids as uuid[])) returning x.id""")
         given = json.dumps([{"id": row["id"], "version": row["version"]} for row in created])
         done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
-    names = sorted({name for row in changed for name in row["before"]})
-    if names:
-        sets = ", ".join(f"{name} = case when r.before ? '{name}' then b.{name} else x.{name} end" for name in names)
+    names = sorted({name for row in changed for name in row["before"]} - {ADDED_TAGS})
+    if changed:
+        sets = "".join(f"{name} = case when r.before ? '{name}' then b.{name} else x.{name} end, " for name in names)
         statement = text(f"""
-          update {table} x set {sets}, updated_at = :now, version = x.version + 1
+          update {table} x set {sets}updated_at = :now, version = x.version + 1
             from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint, before jsonb)
            cross join lateral jsonb_populate_record(null::{table}, r.before) b
            where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version
              and x.id = any (cast(:ids as uuid[])) returning x.id""")
         given = json.dumps(changed, default=str)
         done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
+    tagged = [{"id": row["id"], "tag": tag} for row in changed if row["id"] in done for tag in row["before"].get(ADDED_TAGS, ())]
+    if tagged:
+        tx.execute(_UNTAG, {"rows": json.dumps(tagged)})
     return done
+
+
+_UNTAG = text("""
+delete from organization_tags g using jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, tag text)
+ where g.tenant_id = app.tenant() and g.organization_id = r.id and g.tag = r.tag""")
 
 
 _DEFAULTS: Mapping[str, Row] = {

@@ -12,7 +12,8 @@ from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Timestamp,
 EntityType = Literal["single_location", "multi_location", "franchise", "group"]
 Key = Annotated[Trimmed, StringConstraints(max_length=100)]
 Tag = Annotated[Trimmed, StringConstraints(max_length=60)]
-Tags = Annotated[list[Tag], Field(max_length=50)]
+MOST_TAGS = 50
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS)]
 SOURCES = "Where it came from: builtwith, hubspot, manual, referral, website, or a name of your own."
 
 
