@@ -1,7 +1,7 @@
 """Five tenants who come and go over one connection, reading and writing at random, and none of whom may meet another.
 
-`python -m tests.chaos.neighbours` reads who they are from its input, forks as many processes as it is told, each with one
-connection of its own for all five, and prints what they did. An operation is a statement that was run as a tenant (most of
+`python -m tests.chaos.neighbours` reads who they are from its input and forks a process for each five of them, with one
+connection for all five; each writes down what they did. An operation is a statement that was run as a tenant (most of
 them name no tenant, so that row security alone stands between them) or a request through a handler; each is looked at.
 """
 
@@ -46,7 +46,7 @@ class Walk:
     """One process's operations."""
 
     def __init__(self, number: int, given: dict[str, Any]) -> None:
-        self.tenants, self.wanted = given["tenants"], given["operations"]
+        self.tenants, self.wanted = given["tenants"][number], given["operations"]
         self.draw = random.Random(f"{given['seed']} {number}")
         self.did: Counter[str] = Counter()
         self.backends: set[int] = set()
@@ -234,7 +234,7 @@ def main() -> None:
             # Before the fork, so that it is done once.
             importlib.import_module(route.handler.rpartition(".")[0])
     children = []
-    for number in range(given["processes"]):
+    for number in range(len(given["tenants"])):
         child = os.fork()
         if child == 0:
             walk, status = Walk(number, given), 1

@@ -57,6 +57,8 @@ class Queue:
         """One batch to a sender: what it does not report as failed is deleted, all of it comes again when it died."""
         self.draw.shuffle(self.waiting)
         batch, self.waiting = self.waiting[:10], self.waiting[10:]
+        if not batch:
+            return
         for one in batch:
             one["receives"] += 1
         records = [{"messageId": str(number), "body": one["body"], "eventSource": "aws:sqs"} for number, one in enumerate(batch)]
