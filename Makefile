@@ -7,6 +7,8 @@ SAM_VENV := .venv-sam
 SAM_READY := $(SAM_VENV)/.ready
 SMOKE_VENV := .venv-smoke
 SMOKE_READY := $(SMOKE_VENV)/.ready
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
 # What is built, and where: Lambda's, whatever this machine is.
 RUNTIME = python3.13
 ARCHITECTURE = arm64
@@ -14,7 +16,7 @@ BUILD = .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: run test build smoke chaos contract lint types mutants openapi lock sam-validate clean
+.PHONY: run test build smoke chaos contract bench lint types mutants openapi lock sam-validate clean
 
 run: $(READY)
 	@$(BIN)/clientway dev
@@ -41,6 +43,10 @@ smoke: $(READY) $(SAM_READY) $(SMOKE_READY)
 	@rm -f .aws-sam/smoke.txt
 	$(BIN)/pytest -n 0 -rfEs tests/smoke
 	@cat .aws-sam/smoke.txt
+
+# What it reaches: a table of ratios, each measured within one run. A part of it: make bench ONLY=lists
+bench: $(READY) $(BENCH_READY)
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -78,12 +84,19 @@ $(SMOKE_READY): requirements/smoke.txt | $(READY)
 		$(BIN)/uv pip install --quiet --python $(SMOKE_VENV)/bin/python --only-binary :all: --require-hashes -r requirements/smoke.txt; fi
 	@touch $@
 
+# The usual way to write an API, which the benchmarks compare with; at our versions of what both use.
+$(BENCH_READY): requirements/bench.txt | $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH_VENV)
+	$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # Locks name no registry: --no-emit-index-url.
 lock: $(READY)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	printf 'awslambdaric==4.2.2\nboto3\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -c requirements/dev.txt -o requirements/smoke.txt
+	printf 'asyncpg\nfastapi\nsqlalchemy[asyncio]\nuvloop\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -c requirements/runtime.txt -o requirements/bench.txt
 	echo 'aws-sam-cli==1.170.0' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/sam.txt
 
 clean:
-	rm -rf $(VENV) $(SAM_VENV) $(SMOKE_VENV) .clientway .aws-sam
+	rm -rf $(VENV) $(SAM_VENV) $(SMOKE_VENV) $(BENCH_VENV) .clientway .aws-sam

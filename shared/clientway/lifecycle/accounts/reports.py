@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +41,7 @@ limit :batch""")
 
 # A snapshot is written only when more than the passing of days differs from the last one, or what follows from it does:
 # a day without one had the score of the day before.
-_RECALCULATE = text(f"""
+RECALCULATE = text(f"""
 with picked as (select * from client_accounts where tenant_id = app.tenant() and id = any (cast(:ids as uuid[]))),
 {INPUTS},
 scored as ({SCORES}),
@@ -127,9 +127,13 @@ def recalculate(tx: Tx, *, batch: int = BATCH) -> int:
     picked = tx.execute(PICK, {"day": day, "batch": batch}).scalars().all()
     if picked:
         ids = "{" + ",".join(map(str, picked)) + "}"
-        given = {"ids": ids, "now": tx.now, "day": day, "touches": _TOUCHES, "formula": FORMULA_VERSION, "sliding": _SLIDING}
-        tx.execute(_RECALCULATE, given)
+        tx.execute(RECALCULATE, {"ids": ids, **parameters(tx.now)})
     return len(picked)
+
+
+def parameters(now: datetime) -> dict[str, Any]:
+    """What RECALCULATE is given besides the accounts' ids."""
+    return {"now": now, "day": now.date(), "touches": _TOUCHES, "formula": FORMULA_VERSION, "sliding": _SLIDING}
 
 
 def recalculate_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, until: Callable[[], bool]) -> int:
