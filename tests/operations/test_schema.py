@@ -4,6 +4,8 @@ import http.server
 import importlib
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -126,6 +128,14 @@ def test_a_master_who_is_no_superuser_can_migrate_and_again(migrated):
     assert run.migrate(migrated) == run.newest() == run.revision(migrated)
     assert len(before) > 200
     assert columns(migrated) == before
+
+
+def test_migrations_that_race_take_their_turns(cluster):
+    url = cluster.url("raced", ADMIN)
+    program = f"from clientway.migrations.run import migrate; print(migrate({url!r}))"
+    started = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+
+    assert [(one.communicate()[0].strip(), one.returncode) for one in started] == [(run.newest(), 0)] * 3
 
 
 def test_a_master_who_is_no_superuser_can_make_tenants(migrated):

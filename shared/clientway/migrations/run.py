@@ -67,6 +67,7 @@ def migrate(admin_url: str, *, seconds: float | None = None) -> str:
     config.set_main_option("script_location", str(HERE))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with engine.connect() as connection:
+        _alone(connection)
         before = _revision(connection)
         if before is not None and before not in known:
             return before
@@ -105,6 +106,11 @@ def _apply(connection: Connection, script: str) -> None:
     connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
 
+def _alone(connection: Connection) -> None:
+    """Wait until nobody else migrates here; held until the connection is closed."""
+    connection.execute(text("select pg_advisory_lock(7041777)"))
+
+
 def _revision(connection: Connection) -> str | None:
     found = MigrationContext.configure(connection).get_current_revision()
     connection.rollback()
@@ -115,6 +121,7 @@ def _create_database(url: str) -> None:
     name = unquote(urlsplit(url).path.lstrip("/"))
     maintenance = administration.engine(url, database="postgres", isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
+        _alone(connection)
         known = connection.scalar(text("select 1 from pg_database where datname = :name"), {"name": name})
         if not known:
             quoted = '"' + name.replace('"', '""') + '"'
