@@ -7,6 +7,7 @@ changes of direction from client to server, after the connection's start-up.
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class Proxy:
 
     What the client sends is shown to four questions before it goes on. `cut_before`: hang up in its place. `cut_after`:
     hang up once the server has answered it. `silence_before`, `silence_after`: keep the line open and pass on nothing
-    more, neither what comes from here on nor any answer.
+    more, neither what comes from here on nor any answer. `delay`: seconds that each flight takes on the way.
     """
 
     target: tuple[str, int]
@@ -38,6 +39,7 @@ class Proxy:
     cut_after: Callable[[bytes], bool] = lambda _data: False
     silence_before: Callable[[bytes], bool] = lambda _data: False
     silence_after: Callable[[bytes], bool] = lambda _data: False
+    delay: float = 0.0
     _open: list[socket.socket] = field(default_factory=list)
 
     def start(self) -> int:
@@ -58,7 +60,8 @@ class Proxy:
         self.sent.clear()
 
     def heal(self) -> None:
-        """Cut and silence nothing from here on; the lines that are silent stay so."""
+        """Cut, silence and delay nothing from here on; the lines that are silent stay so."""
+        self.delay = 0.0
         self.cut_before = self.cut_after = self.silence_before = self.silence_after = lambda _data: False
 
     def _accept(self) -> None:
@@ -93,6 +96,7 @@ class Proxy:
                     # Once the server has ended the transaction, so that what it did is certain.
                     line.last = READY + b"I" if b"commit\x00" in data else READY
                 line.silent = self.silence_after(data)
+                time.sleep(self.delay)
                 server.sendall(data)
         # Where the line is silent, the server is not told that the client has given up.
         for one in (client,) if line.silent else (client, server):

@@ -67,6 +67,8 @@ def test_a_statement_that_was_half_said_is_not_finished_by_the_next(tenant):
     tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS))
     with pytest.raises(UnicodeEncodeError):
         tx.execute(text("select cast(:word as text)"), {"word": "\ud800"})
+    with pytest.raises(db.Unavailable):
+        tx.execute(text("select cast(:word as text)"), {"word": "none"})
     db.rollback(tx)
 
     for word in ("one", "two"):
@@ -162,6 +164,20 @@ def test_without_a_key_an_unknown_outcome_is_said_to_be_one(proxy, tenant):
 
     assert (answer.status, answer.json["code"], answer.headers["retry-after"], lost.commits) == (503, "commit_unknown", "2", 1)
     assert len(send("GET", f"/api/organizations?q={name}", token=tenant.admin).json["data"]) == 1
+
+
+def test_an_unknown_outcome_stays_unknown_when_the_database_is_gone_the_next_moment(proxy, tenant):
+    """It was done, and the second attempt found nobody to ask: that is no ground to say that nothing was done."""
+    backend(tenant)
+    name, lost = uuid4().hex, Lost(proxy)
+    proxy.cut_before = lambda _data: lost.commits > 0
+
+    answer = send("POST", "/api/organizations", {"legal_name": name}, token=tenant.admin, headers={"idempotency-key": name})
+    proxy.heal()
+
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "commit_unknown", "2")
+    again = send("POST", "/api/organizations", {"legal_name": name}, token=tenant.admin, headers={"idempotency-key": name})
+    assert (again.status, again.headers["idempotent-replayed"]) == (201, "true")
 
 
 def test_a_key_whose_first_request_is_still_committing_is_in_flight(tenant, admin_engine):
