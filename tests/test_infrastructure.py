@@ -263,6 +263,14 @@ def test_the_relay_is_started_by_what_the_access_log_says():
     assert not re.search(r"identity|\.path|\bip\b|authorizer", json.dumps(line))
 
 
+def test_the_dashboard_is_json_and_shows_what_there_is():
+    body, values = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(re.sub(r"\$\{[\w.:]+\}", "x", body))["widgets"]
+
+    assert len(widgets) >= 6
+    assert references(RESOURCES["Dashboard"]) - set(values) <= {*RESOURCES, "AWS::Region", "AWS::StackName"}
+
+
 def test_schedules_wake_a_database_that_pauses_seldom_and_together():
     expressions = {
         name: event["Properties"]["ScheduleExpression"]
