@@ -71,6 +71,7 @@ def test_no_change_is_lost_and_the_chain_is_whole(contested, tenant, admin_engin
     assert [after.from_stage for _, after in pairwise(chain)] == [before.to_stage for before, _ in pairwise(chain)]
     assert all(link.from_stage != link.to_stage for link in chain)
     assert (chain[0].from_stage, chain[-1].to_stage, len(chain)) == ("lead", own.lifecycle_stage, own.lifecycle_sequence)
+    assert all(before.changed_at <= after.changed_at for before, after in pairwise(chain))
     assert all(link.seconds_in_stage >= 0 for link in chain)
     # What was acknowledged is there, once, as it was said; and nothing that was not.
     by_hand = [(link.reason, (link.from_stage, link.to_stage)) for link in chain if not link.automatic]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from clientway.paging import Request, page
 # Since when facts count: what came before a churn, the end of a ban or a step back by hand was already weighed then,
 # and must not push the organization up again behind the back of whoever moved it.
 _FACTS = text("""
-select o.id, o.lifecycle_stage, o.lifecycle_sequence,
+select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
        exists (select from contacts c
                 where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
                   and c.email_norm is not null and c.updated_at >= s.since)
@@ -79,14 +80,14 @@ _MOVE = text("""
 with move as (
   select * from jsonb_to_recordset(cast(:moves as jsonb)) as r(
     id uuid, organization_id uuid, sequence integer, from_stage text, to_stage text, trigger text, automatic boolean,
-    reason text, event_key text, account_id uuid)
+    reason text, event_key text, at timestamptz, account_id uuid)
 ), before as (
   select o.id, o.lifecycle_changed_at from organizations o join move m on m.organization_id = o.id where o.tenant_id = app.tenant()
 ), last_move as (
   select distinct on (organization_id) * from move order by organization_id, sequence desc
 ), moved as (
   update organizations o
-     set lifecycle_stage = m.to_stage, lifecycle_changed_at = :now, lifecycle_changed_by = :changed_by, lifecycle_sequence = m.sequence,
+     set lifecycle_stage = m.to_stage, lifecycle_changed_at = m.at, lifecycle_changed_by = :changed_by, lifecycle_sequence = m.sequence,
          version = o.version + 1, updated_at = :now
     from last_move m where o.tenant_id = app.tenant() and o.id = m.organization_id
 ), churned as (
@@ -112,9 +113,9 @@ with move as (
 insert into lifecycle_transitions (id, organization_id, sequence, from_stage, to_stage, trigger, automatic, reason, event_key,
                                    actor_type, actor_id, changed_at, seconds_in_stage)
 select m.id, m.organization_id, m.sequence, m.from_stage, m.to_stage, m.trigger, m.automatic, m.reason, m.event_key,
-       :actor_type, :actor_id, :now,
+       :actor_type, :actor_id, m.at,
        case when m.sequence = min(m.sequence) over (partition by m.organization_id)
-            then greatest(0, floor(extract(epoch from cast(:now as timestamptz) - b.lifecycle_changed_at)))::bigint else 0 end
+            then floor(extract(epoch from m.at - b.lifecycle_changed_at))::bigint else 0 end
   from move m join before b on b.id = m.organization_id
 """)
 
@@ -126,19 +127,29 @@ class Standing:
     organization_id: UUID
     stage: Stage
     sequence: int
+    changed_at: datetime
     facts: Facts
     literal_open_rule: bool
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A move of one organization, numbered within its chain."""
+    """A move of one organization from where it stands; the second one of a transaction is one `step` further."""
 
-    organization_id: UUID
-    sequence: int
+    standing: Standing
     move: Move
     reason: str | None = None
     event_key: str | None = None
+    step: int = 1
+
+    @property
+    def organization_id(self) -> UUID:
+        """Whose move it is."""
+        return self.standing.organization_id
+
+    def at(self, tx: Tx) -> datetime:
+        """When: no chain runs back in time, although whoever waited longest for the lock came with the oldest clock."""
+        return max(tx.now, self.standing.changed_at)
 
 
 def lock_standings(tx: Tx, organization_ids: Sequence[UUID]) -> list[Standing]:
@@ -151,6 +162,7 @@ def lock_standings(tx: Tx, organization_ids: Sequence[UUID]) -> list[Standing]:
             organization_id=row["id"],
             stage=Stage(row["lifecycle_stage"]),
             sequence=row["lifecycle_sequence"],
+            changed_at=row["lifecycle_changed_at"],
             facts=Facts(**{name: row[name] for name in names if name in row}),
             literal_open_rule=row["counts_machine_opens"],
         )
@@ -165,9 +177,10 @@ def apply(tx: Tx, moves: Sequence[Applied]) -> None:
     """
     rows = [
         {
-            "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.sequence,
+            "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.standing.sequence + one.step,
             "from_stage": one.move.from_stage, "to_stage": one.move.to_stage, "trigger": one.move.trigger,
-            "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key, "account_id": str(uuid7()),
+            "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key,
+            "at": one.at(tx).isoformat(), "account_id": str(uuid7()),
         }
         for one in moves
     ]  # fmt: skip

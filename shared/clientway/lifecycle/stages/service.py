@@ -23,8 +23,9 @@ def change_stage(tx: Tx, organization_id: UUID, change: StageChange) -> Organiza
     """
     standing = _lock(tx, organization_id)
     check_move(standing.stage, change.stage, tx.actor.role or "", change.reason)
-    _move(tx, Applied(organization_id, standing.sequence + 1, Move(standing.stage, change.stage, "manual", automatic=False), change.reason))
-    return OrganizationStage(organization_id=organization_id, stage=change.stage, previous_stage=standing.stage, changed_at=tx.now)
+    applied = Applied(standing, Move(standing.stage, change.stage, "manual", automatic=False), change.reason)
+    _move(tx, applied)
+    return OrganizationStage(organization_id=organization_id, stage=change.stage, previous_stage=standing.stage, changed_at=applied.at(tx))
 
 
 def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | None = None) -> None:
@@ -36,9 +37,9 @@ def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | Non
     # What was recorded in this transaction counts: an activity is a fact.
     effects.flush(tx)
     moves = [
-        Applied(standing.organization_id, standing.sequence + 1 + step, move, event_key=event_key)
+        Applied(standing, move, event_key=event_key, step=step)
         for standing in queries.lock_standings(tx, organization_ids)
-        for step, move in enumerate(settle(standing.stage, standing.facts, literal_open_rule=standing.literal_open_rule))
+        for step, move in enumerate(settle(standing.stage, standing.facts, literal_open_rule=standing.literal_open_rule), 1)
     ]
     if moves:
         _move(tx, *moves)
@@ -56,7 +57,7 @@ def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mappin
         stage, wanted = standing.stage, stages[standing.organization_id]
         if (stage in RANK and wanted in RANK and RANK[wanted] > RANK[stage]) or (stage, wanted) == (Stage.CLIENT, Stage.CHURNED):
             move = Move(stage, wanted, trigger, automatic=True)
-            moves.append(Applied(standing.organization_id, standing.sequence + 1, move, reasons.get(standing.organization_id)))
+            moves.append(Applied(standing, move, reasons.get(standing.organization_id)))
     if moves:
         _move(tx, *moves)
     return {one.organization_id for one in moves}
@@ -75,7 +76,7 @@ def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:
     if standing.stage is not Stage.CLIENT:
         check_move(standing.stage, Stage.CLIENT, tx.actor.role or "", conversion.reason)
         move = Move(standing.stage, Stage.CLIENT, "converted", automatic=False)
-        _move(tx, Applied(organization_id, standing.sequence + 1, move, conversion.reason))
+        _move(tx, Applied(standing, move, conversion.reason))
         accounts.set_plan(tx, organization_id, conversion)
     return accounts.read_of_organization(tx, organization_id)
 
