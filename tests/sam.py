@@ -101,3 +101,27 @@ print(json.dumps(Translator({}, Parser()).translate(document, {})))
 def listed(value: Any) -> list[Any]:
     """What may stand alone, as a list."""
     return value if isinstance(value, list) else [value]
+
+
+def deployed(**parameters: str) -> dict[str, Any]:
+    """What CloudFormation makes of the expanded template with these parameters: conditions and `If`s resolved."""
+    document = expanded()
+    values = {name: str(one["Default"]) for name, one in document["Parameters"].items()} | parameters
+    for name, condition in document["Conditions"].items():
+        values[f"?{name}"] = str(template._holds(condition, values, document["Conditions"])).lower()
+
+    def pruned(value: Any) -> Any:
+        match value:
+            case {"Fn::If": [name, yes, no]}:
+                return pruned(yes if values[f"?{name}"] == "true" else no)
+            case dict():
+                return {key: kept for key, inner in value.items() if (kept := pruned(inner)) != NONE}
+            case list():
+                return [kept for inner in value if (kept := pruned(inner)) != NONE]
+            case _:
+                return value
+
+    def made(resource: Any) -> bool:
+        return "Condition" not in resource or values[f"?{resource['Condition']}"] == "true"
+
+    return {part: {name: pruned(one) for name, one in document[part].items() if made(one)} for part in ("Resources", "Outputs")}

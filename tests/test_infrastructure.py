@@ -4,13 +4,12 @@ import ast
 import json
 import re
 import subprocess
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from clientway.config import TIMEOUTS, settings
+from clientway.config import TIMEOUTS
 from clientway.engines import PATCHED
 from tests.sam import (
     DATABASE_ROLES,
@@ -91,14 +90,6 @@ def test_two_stacks_fit_into_one_account():
     }
 
     assert constant == set()
-
-
-def test_parameters_are_described_and_secret_ones_not_shown():
-    parameters = DOCUMENT["Parameters"]
-
-    assert [name for name, one in parameters.items() if not one.get("Description") or "Default" not in one] == []
-    assert [name for name, one in parameters.items() if "Password" in name and not one.get("NoEcho")] == []
-    assert {name for name in parameters if name not in references(DOCUMENT)} == set()
 
 
 def test_the_server_is_not_below_the_patched_floor():
@@ -282,46 +273,3 @@ def test_schedules_wake_a_database_that_pauses_seldom_and_together():
 
     assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)")}
     assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}
-
-
-# ---- The files beside it
-
-
-def test_what_sam_local_sets_is_what_functions_read(monkeypatch):
-    given = json.loads((ROOT / "docs" / "sam-local.json").read_text())["Parameters"]
-    declared = {variable for name in FUNCTIONS for variable in environment(name)}
-
-    # SAM passes over what the template does not declare.
-    assert set(given) <= declared
-    for name in ("DATABASE_CA_FILE", *declared):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    read = settings()
-    assert all(
-        getattr(read, name.lower(), None) for name in given if name not in {"ADMIN_DATABASE_URL", "DATABASE_IAM"} and "_KEY" not in name
-    )
-    monkeypatch.undo()
-    settings.cache_clear()
-
-
-def test_sam_deploys_with_parameters_that_there_are():
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    for name in ("default", "prod"):
-        deploy = config[name]["deploy"]["parameters"]
-        given = dict(one.split("=", 1) for one in deploy.get("parameter_overrides", []))
-        assert set(given) <= set(DOCUMENT["Parameters"])
-        for parameter, value in given.items():
-            allowed = DOCUMENT["Parameters"][parameter].get("AllowedValues", [value])
-            assert value in map(str, allowed)
-            assert re.fullmatch(DOCUMENT["Parameters"][parameter].get("AllowedPattern", ".*"), value)
-        # Every role is unnamed, so that this is enough.
-        assert deploy["capabilities"] == ["CAPABILITY_IAM"]
-
-
-def test_the_guide_explains_every_parameter_output_and_alarm():
-    guide = (ROOT / "docs" / "deployment.md").read_text()
-    named = [*DOCUMENT["Parameters"], *DOCUMENT["Outputs"], *of_type("AWS::CloudWatch::Alarm")]
-
-    assert [name for name in named if f"`{name}`" not in guide] == []
