@@ -7,7 +7,12 @@ from pydantic import Field, StringConstraints, model_validator
 from clientway.schemas import Id, Schema, Text, Timestamp
 
 Slug = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-EmailText = Annotated[Text, StringConstraints(min_length=3, max_length=254, strip_whitespace=True)]
+EmailText = Annotated[
+    Text,
+    StringConstraints(min_length=3, max_length=254, strip_whitespace=True),
+    # Three characters are left when it has been trimmed.
+    Field(json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$"}),
+]
 LinkToken = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Code = Annotated[Text, StringConstraints(pattern=r"^[0-9]{6}$")]
 
