@@ -37,6 +37,14 @@ def test_a_new_tenants_administrator_can_sign_in(slug, invoke, admin_engine):
         assert connection.execute(text(query), {"s": slug}).one() == ("America/Chicago", f"{slug}@Staff.example")
 
 
+def test_a_remote_database_wants_its_authorities_named(run, monkeypatch):
+    monkeypatch.setenv("ADMIN_DATABASE_URL", "postgresql://admin@db.example/clientway")
+    monkeypatch.delenv("DATABASE_CA_FILE", raising=False)
+    result = run("migrate")
+
+    assert (result.exit_code, result.output) == (1, "set DATABASE_CA_FILE to verify the certificate of the remote host db.example\n")
+
+
 def test_a_slug_is_given_once(run, slug):
     result = run("tenant", "create", "--name", "Again", "--slug", slug, "--admin-email", "a@b.example")
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from clientway.config import ConfigurationError
 from clientway.errors import Problem
 from clientway.identity.tenants import service
 from clientway.local import postgres
@@ -108,7 +109,7 @@ def administrator() -> Iterator[str]:
             return
         with _embedded() as url:
             yield url
-    except (Problem, postgres.PostgresError) as error:
+    except (Problem, postgres.PostgresError, ConfigurationError) as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from None
 
