@@ -18,6 +18,7 @@ from tests.served import ROOT
 
 ROWS, CHUNK = 160, 40
 ACTIONS = ("preview", "commit", "undo")
+WORKED_ON, KEPT = "New Place 1", {"organizations": 1, "locations": 1, "contacts": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -53,19 +54,10 @@ def clean(importer, monkeypatch):
         if action == "commit":
             committed, outcomes, counts = one.content(), one.rows_of(import_id), one.read(import_id)["counts"]
     assert flights["commit"] > ROWS / CHUNK * 5
-    assert {name: counts[name] > 0 for name in ("created", "updated", "skipped", "failed")} == dict.fromkeys(
-        ("created", "updated", "skipped", "failed"), True
-    )
+    assert all(counts[name] for name in ("created", "updated", "skipped", "failed"))
     assert one.content(history=False) == records
-    return {
-        "before": before,
-        "records": records,
-        "flights": flights,
-        "seconds": seconds,
-        "committed": committed,
-        "outcomes": outcomes,
-        "counts": counts,
-    }
+    found = {"before": before, "records": records, "committed": committed, "outcomes": outcomes, "counts": counts}
+    return {**found, "flights": flights, "seconds": seconds}
 
 
 def test_every_step_of_the_worker_can_be_its_last(importer, clean, monkeypatch, draw, size, tally):
@@ -78,8 +70,10 @@ def test_every_step_of_the_worker_can_be_its_last(importer, clean, monkeypatch, 
 
 def die_once(one, clean, monkeypatch, draw, death):
     action, at, when = death
-    import_id = one.start(rows(ROWS))
+    import_id, worked_on = one.start(rows(ROWS)), draw.random() < 0.5
     for step in ACTIONS:
+        if step == "undo" and worked_on:
+            work_on(one)
         if step != "preview":
             one.ask(import_id, step)
         if step == action:
@@ -92,7 +86,13 @@ def die_once(one, clean, monkeypatch, draw, death):
         one.work(import_id, step)
         # What a queue delivers once more does no harm.
         one.work(import_id, step)
-        look_after(one, import_id, step, clean, death)
+        look_after(one, import_id, step, clean, death, worked_on=worked_on)
+
+
+def work_on(one):
+    """Somebody writes a note about one of the organizations that the import has brought."""
+    [found] = one.call("GET", "/api/organizations?q=ana1@new1.example")["data"]
+    one.call("PATCH", f"/api/organizations/{found['id']}", {"notes": "Called"}, **{"if-match": f'"{found["version"]}"'})
 
 
 def test_workers_that_are_killed_outright_lose_nothing(importer, clean, draw, size, tally):
@@ -122,7 +122,7 @@ def deliver_until_done(one, import_id, action, deaths):
     return told["killed"]
 
 
-def look_after(one, import_id, step, clean, death):
+def look_after(one, import_id, step, clean, death, *, worked_on=False):
     state = one.read(import_id)
     if step == "preview":
         assert state["status"] == "previewed", death
@@ -136,8 +136,13 @@ def look_after(one, import_id, step, clean, death):
         assert completions(one, import_id) == 1, death
     else:
         assert state["status"] == "undone", death
-        assert state["counts"]["undone"] == state["counts"]["created"] + state["counts"]["updated"], death
-        assert one.content(history=False) == clean["records"], death
+        left = one.content(history=False)
+        # All is as it was, and what somebody has worked on since is there with its place and its people.
+        assert not {table: gone for table in left if (gone := clean["records"][table] - left[table])}, death
+        more = {table: list((left[table] - clean["records"][table]).elements()) for table in left}
+        assert {table: len(rows) for table, rows in more.items() if rows} == (KEPT if worked_on else {}), (death, more)
+        assert not worked_on or f'"{WORKED_ON}"' in more["organizations"][0]
+        assert state["counts"]["undone"] == state["counts"]["created"] + state["counts"]["updated"] - worked_on, death
 
 
 def completions(one, import_id):
