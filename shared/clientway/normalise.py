@@ -6,6 +6,7 @@ the first call that needs them: most requests need neither.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -106,6 +107,7 @@ def phone(raw: str | None, region: str = "US") -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_valid_number(number) else None
 
 
+@lru_cache(maxsize=4096)  # a name is looked at half a dozen times on its way: to match, to sort, to search, for its slug
 def fold(raw: str | None) -> str:
     """Case, accents and width folded away, spaces single: what search compares."""
     plain = text(raw) or ""
@@ -115,6 +117,7 @@ def fold(raw: str | None) -> str:
     return _SPACES.sub(" ", "".join(c for c in decomposed if not unicodedata.combining(c))).casefold().strip()
 
 
+@lru_cache(maxsize=4096)
 def name_key(raw: str | None) -> str | None:
     """A company name for matching: folded, without punctuation and legal suffixes; None when nothing is left."""
     words = _PUNCTUATION.sub(" ", fold(raw).replace("&", " and ").replace("'", "").replace("’", "")).split()
