@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Perform one command; what is refused comes back as a problem document."""
     try:
         command = commands.parse(event)
-        # Neither addresses nor secrets: who called stands in CloudTrail.
+        # Neither addresses nor secrets. Who called is CloudTrail's to record: Lambda does not tell.
         logger.info("command", extra={"command": command.command})
         done = commands.perform(command)
     except Problem as problem:
