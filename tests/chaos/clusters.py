@@ -52,20 +52,17 @@ class Cluster:
 
     def kill(self, what: str) -> None:
         """Kill with -9 the `postmaster`, it and all of its `processes`, or one `backend` that is in a transaction."""
-        postmaster = self.postmaster
-        children = [int(pid) for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
-        if what == "backend":
-            with self.admin.connect() as admin:
-                victims = list(admin.scalars(text(_AT_WORK)))[:1]
-        else:
-            victims = [postmaster, *(children if what == "processes" else [])]
+        with self.admin.connect() as admin:
+            others = list(admin.scalars(text(_BUSIEST_FIRST)))
+        victims = {"postmaster": [self.postmaster], "processes": [self.postmaster, *others], "backend": others[:1]}[what]
         for pid in victims:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
-_AT_WORK = """
-select pid from pg_stat_activity where application_name = 'clientway-app' order by xact_start nulls last, pid
+_BUSIEST_FIRST = """
+select pid from pg_stat_activity where pid <> pg_backend_pid()
+ order by coalesce(application_name = 'clientway-app', false) desc, xact_start nulls last, pid
 """
 
 

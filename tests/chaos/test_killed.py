@@ -36,11 +36,11 @@ def test_what_was_acknowledged_outlives_a_kill(durable, size, draw, tally):
     ready = [[] for _ in range(CALLERS)]
     with lanes.workers(durable.url(), CALLERS) as gateway, ThreadPoolExecutor(CALLERS) as pool:
         expected = journeys.expected(durable.admin, lambda token: lanes.calling(gateway, token))
-        for number in range(size(short=2, long=200)):
+        for number in range(size(short=1, long=200)):
             what, delay = draw.choice(["postmaster", "processes", "backend"]), draw.uniform(0.02, 0.3)
             print(number, what, round(delay, 3))
             for waiting in ready:
-                waiting += [journeys.start(durable.admin) for _ in range(8 - len(waiting))]
+                waiting += [journeys.start(durable.admin) for _ in range(size(short=4, long=8) - len(waiting))]
             stop = threading.Event()
             callers = [pool.submit(at_work, gateway, waiting, stop) for waiting in ready]
             time.sleep(delay)

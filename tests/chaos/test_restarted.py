@@ -59,7 +59,7 @@ def test_the_system_outlives_its_database(size, draw, tally):
             how, calm, down = draw.choice(["stop", "postmaster", "processes"]), draw.uniform(0.2, 0.6), draw.uniform(0.5, 2)
             print(number, how, round(calm, 3), round(down, 3))
             for waiting in ready:
-                waiting += [journeys.start(below.admin) for _ in range(8 - len(waiting))]
+                waiting += [journeys.start(below.admin) for _ in range(size(short=4, long=8) - len(waiting))]
             stop, answers = threading.Event(), []
             callers = [pool.submit(at_work, stack, waiting, stop, answers) for waiting in ready]
             time.sleep(calm)
