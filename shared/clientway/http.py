@@ -132,7 +132,7 @@ class Api(APIGatewayHttpResolver):
                 answer = unknown
                 break
             in_time = time.monotonic() - started < TIMEOUTS["request"] / 2
-            if not (in_time and self._worth_repeating(event)):
+            if not (in_time and self._worth_repeating()):
                 break
             unknown = answer if isinstance(self.failure, db.CommitUnknown) else None
         headers = answer.setdefault("headers", {})
@@ -155,12 +155,12 @@ class Api(APIGatewayHttpResolver):
         """What template.yaml names: answer one event."""
         return self.resolve(event, context)
 
-    def _worth_repeating(self, event: Mapping[str, Any]) -> bool:
+    def _worth_repeating(self) -> bool:
         """Whether the connection broke, as one does that was idle for long, and running the request again is no second effect."""
         if not isinstance(self.failure, db.Unavailable) or self.failure.fresh:
             return False
-        # Where the answer to COMMIT was lost: a read changed nothing, and under a key the kept answer says what was done.
-        return not self.failure.sent_commit or self.keyed or event["requestContext"]["http"]["method"] in _SAFE_METHODS
+        # Where the answer to COMMIT was lost, the answer that is kept under the key says what was done.
+        return not self.failure.sent_commit or self.keyed
 
     def _attempt(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
@@ -182,6 +182,9 @@ class Api(APIGatewayHttpResolver):
             db.commit(tx, effects.pending(tx))
         except Exception as failure:  # noqa: BLE001
             db.rollback(tx)
+            if isinstance(failure, db.CommitUnknown) and event["requestContext"]["http"]["method"] in _SAFE_METHODS:
+                # What was read is right, whether or not anybody heard that the reading is over.
+                return answer
             return self._refusal(failure)
         return answer
 
