@@ -51,7 +51,7 @@ def test_no_change_is_lost_and_the_chain_is_whole(contested, tenant, admin_engin
         def rows(sql):
             return connection.execute(text(sql), {"t": tenant.id, "o": contested}).all()
 
-        chain = rows("""select sequence, from_stage, to_stage, automatic, reason, changed_at, seconds_in_stage
+        chain = rows("""select sequence, from_stage, to_stage, automatic, reason, changed_at, seconds_in_stage, xmin::text as transaction
                           from lifecycle_transitions where tenant_id = :t and organization_id = :o order by sequence""")
         [own] = rows("select lifecycle_stage, lifecycle_sequence, version, notes from organizations where tenant_id = :t and id = :o")
         lines = rows(
@@ -85,7 +85,7 @@ def test_no_change_is_lost_and_the_chain_is_whole(contested, tenant, admin_engin
         [] if not accounts else ["churned" if own.lifecycle_stage == "churned" else accounts[0].status]
     )
     # Versions count the moves (two of one transaction are one) and the notes; nobody's note was written over.
-    together = sum(after.automatic and before.automatic and before.changed_at == after.changed_at for before, after in pairwise(chain))
+    together = sum(before.transaction == after.transaction for before, after in pairwise(chain))
     notes = [note for one in told for note in one["notes"]]
     assert own.version == 1 + len(chain) - together + len(notes)
     kept = (own.notes or "").split()
