@@ -15,6 +15,13 @@ from tests.test_db import proxy as _proxy
 proxy = _proxy
 
 
+@pytest.fixture(autouse=True)
+def _one_connection(database_url):
+    """Those that other tests have left are not in the way."""
+    engines.engine("app").dispose()
+    engines.engine("job").dispose()
+
+
 def backend(tenant):
     """The server's process that a transaction is with."""
     tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS))

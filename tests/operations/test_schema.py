@@ -315,6 +315,8 @@ def test_a_token_is_what_the_sdk_signs(monkeypatch):
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda **_: datetime(2026, 11, 21, 10, tzinfo=UTC))
     host = "c.cluster-x.eu-central-1.rds.amazonaws.com"
     ours = engines.iam_token(f"postgresql://clientway_app@{host}/clientway")
-    sdk = boto3.client("rds", region_name="eu-central-1").generate_db_auth_token(DBHostname=host, Port=5432, DBUsername="clientway_app")
+    # A session of its own: the default one has the credentials of whichever test made it.
+    client = boto3.Session().client("rds", region_name="eu-central-1")
+    sdk = client.generate_db_auth_token(DBHostname=host, Port=5432, DBUsername="clientway_app")
 
     assert ours == sdk
