@@ -25,7 +25,7 @@ SCHEMATHESIS = [str(Path(sys.executable).with_name("schemathesis")), "--config-f
 RUNS = {
     "edges": ["--phases", "examples,coverage"],
     "chance": ["--phases", "fuzzing", "--max-examples", "150" if LONG else "3"],
-    "stories": ["--phases", "stateful", "--max-examples", "400"],
+    "stories": ["--phases", "stateful", "--max-examples", "100", "--max-time", "120"],
 }
 LEAST = 20_000 if LONG else 200
 

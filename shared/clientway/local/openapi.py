@@ -153,6 +153,11 @@ def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> Non
         operation.setdefault("parameters", []).append(key)
     if matches:
         operation.setdefault("parameters", []).append(_IF_MATCH)
+    for parameter in operation.get("parameters", []):
+        for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+            if parameter["in"] == "query" and schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys():
+                # The edge takes no NUL in a query, as no text in a body has one.
+                schema["pattern"] = "^[^\\x00]*$"
 
 
 def main() -> None:
