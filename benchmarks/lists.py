@@ -100,7 +100,7 @@ def last_page(ask: Callable[..., str]) -> str:
 @contextmanager
 def usual(stage: Stage, tenant: Tenant) -> Iterator[Callable[[str, int], Times]]:
     """The other implementation, in its own environment; it is asked for the times of a number of calls."""
-    command = [USUAL, Path(__file__).with_name("usual.py"), stage.url, tenant.viewer]
+    command = [USUAL, Path(__file__).with_name("usual.py"), stage.url, tenant.admin]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         sent, received = process.stdin, process.stdout
         if sent is None or received is None:

@@ -21,7 +21,7 @@ from uuid import UUID
 import uvloop
 from fastapi import Depends, FastAPI, Header, HTTPException, Query
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ARRAY, ForeignKeyConstraint, Text, and_, or_, select
+from sqlalchemy import ARRAY, DateTime, ForeignKeyConstraint, Text, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 class Base(DeclarativeBase):
     """All mapped classes."""
 
-    type_annotation_map = {list[str]: ARRAY(Text)}  # noqa: RUF012
+    type_annotation_map = {list[str]: ARRAY(Text), datetime: DateTime(timezone=True)}  # noqa: RUF012
 
 
 class ApiKey(Base):
