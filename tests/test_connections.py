@@ -118,7 +118,7 @@ def test_no_statement_outlasts_its_request(tenant):
         tx.execute(text("select pg_sleep(cast(:n as int))"), {"n": 3})
     db.rollback(tx)
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.5
 
 
 def test_what_finds_no_connection_is_unavailable(tenant, monkeypatch):

