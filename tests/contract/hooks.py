@@ -14,7 +14,7 @@ RULES = {
         "unknown", "unknown_contact", "unknown_location", "unknown_owner_rep", "unknown_referred_organization", "unknown_rep", "unknown_user",
         "needs_a_successor", "taken", "reserved", "reused", "source_missing",
         # A form that a pattern would say badly.
-        "invalid_email", "invalid_url", "unknown_target", "invalid", "too_large",
+        "invalid_email", "invalid_url", "unknown_target", "unknown_column", "invalid", "too_large",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },

@@ -164,6 +164,26 @@ def test_undo_leaves_what_somebody_changed_since(invoke, tenant, admin_engine):
     assert (live(admin_engine, tenant), live(admin_engine, tenant, "locations")) == (1, 1)
 
 
+def test_a_mapping_names_columns_as_the_file_has_them(invoke, tenant, admin_engine):
+    titles = {"  Biz\x00 Name ": "organization.legal_name", "Wo  ": None}
+    uploaded = invoke("integrations/imports", method="POST", body={"source": "list"}).json
+    headers, path = {"If-Match": f'"{uploaded["version"]}"'}, {"import_id": uploaded["id"]}
+    patched = invoke("integrations/import_one", method="PATCH", path=path, body={"mapping": titles}, headers=headers)
+    assert (patched.status, patched.json["mapping"]) == (200, {"Biz Name": "organization.legal_name", "Wo": None})
+    saved = invoke("integrations/import_mappings", method="POST", body={"name": "m", "mapping": titles})
+    assert (saved.status, saved.json["mapping"]) == (201, patched.json["mapping"])
+    nowhere = {"mapping": {"Wo": "\x00"}}
+    assert invoke("integrations/import_mappings", method="POST", body={"name": "n", **nowhere}).json["errors"][0]["code"] == "unknown_target"
+
+    one = import_file(admin_engine, tenant, b"  Biz\x00 Name ,Wo  \nBlue Bistro,Aus\x00tin\n")
+    run(tenant, one, "preview")
+    found = invoke("integrations/import_one", path={"import_id": one}).json
+    assert (found["status"], [column["name"] for column in found["columns"]]) == ("previewed", ["Biz Name", "Wo"])
+    headers, path = {"If-Match": f'"{found["version"]}"'}, {"import_id": one}
+    patched = invoke("integrations/import_one", method="PATCH", path=path, body={"mapping": titles}, headers=headers)
+    assert patched.status == 200, patched.body
+
+
 def test_tags_are_added_to_what_is_there_and_taken_back(invoke, tenant, monkeypatch):
     monkeypatch.setattr(worker, "CHUNK", 1)
     made = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Blue Bistro", "tags": ["vip", "a"]}).json

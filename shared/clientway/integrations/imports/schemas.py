@@ -2,15 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from clientway import normalise
 from clientway.schemas import Id, Schema, Timestamp, Trimmed, Version
 
 ImportStatus = Literal[
     "awaiting_upload", "previewing", "previewed", "queued", "running", "completed", "cancelled", "failed", "undoing", "undone"
 ]
 RowOutcome = Literal["created", "updated", "skipped", "failed"]
-ColumnMapping = Annotated[dict[str, str | None], Field(max_length=500)]
+# As a table's own titles are read (reading.column_names): somebody copies them from the file.
+Title = Annotated[str, AfterValidator(lambda title: normalise.text(title) or "")]
+ColumnMapping = Annotated[dict[Title, str | None], Field(max_length=500)]
 Name = Annotated[Trimmed, StringConstraints(max_length=100)]
 
 
