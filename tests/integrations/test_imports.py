@@ -173,7 +173,9 @@ def test_a_mapping_names_columns_as_the_file_has_them(invoke, tenant, admin_engi
     saved = invoke("integrations/import_mappings", method="POST", body={"name": "m", "mapping": titles})
     assert (saved.status, saved.json["mapping"]) == (201, patched.json["mapping"])
     nowhere = {"mapping": {"Wo": "\x00"}}
-    assert invoke("integrations/import_mappings", method="POST", body={"name": "n", **nowhere}).json["errors"][0]["code"] == "unknown_target"
+    assert (
+        invoke("integrations/import_mappings", method="POST", body={"name": "n", **nowhere}).json["errors"][0]["code"] == "unknown_target"
+    )
 
     one = import_file(admin_engine, tenant, b"  Biz\x00 Name ,Wo  \nBlue Bistro,Aus\x00tin\n")
     run(tenant, one, "preview")
