@@ -224,6 +224,35 @@ def test_tags_are_added_to_what_is_there_and_taken_back(invoke, tenant, monkeypa
     assert sorted(tags()["Blue Bistro"]) == ["a", "vip"]
 
 
+@pytest.mark.parametrize("worked_on", [False, True])
+def test_undone_in_turn_nothing_is_left_but_what_somebody_worked_on(invoke, tenant, admin_engine, worked_on):
+    first = start(invoke, tenant, [{"business_id": "1", "name": "Blue Bistro", "address": "1 Main Street", "city": "Austin"}])
+    committed(invoke, tenant, first)
+    [one] = invoke("lifecycle/organizations").json["data"]
+    more = {
+        "name": "Blue Bistro",
+        "address": "1 Main Street",
+        "city": "Austin",
+        "tags": "a",
+        "website": "b.example",
+        "phone": "512-472-1234",
+    }
+    second = start(invoke, tenant, [more], source="other")
+    assert committed(invoke, tenant, second)["updated"] == 1
+    if worked_on:
+        path, headers = {"organization_id": one["id"]}, {"If-Match": f'"{one["version"] + 1}"'}
+        note = invoke("lifecycle/organization", method="PATCH", path=path, body={"notes": "They called"}, headers=headers)
+        assert note.status == 200, note.body
+
+    for import_id in (second, first):
+        ask(invoke, import_id, "undo")
+        run(tenant, import_id, "undo")
+
+    assert of(invoke, first)["counts"]["undone"] == (0 if worked_on else 1)
+    assert live(admin_engine, tenant) == int(worked_on)
+    assert live(admin_engine, tenant, "locations") == int(worked_on)
+
+
 def test_a_killed_worker_loses_and_doubles_nothing(invoke, tenant, admin_engine, monkeypatch):
     monkeypatch.setattr(worker, "CHUNK", 2)
     rows = [{"business_id": str(n), "name": f"Place {n}", "address": f"{n} Elm Street", "city": "Austin"} for n in range(9)]

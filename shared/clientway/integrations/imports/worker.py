@@ -1,5 +1,6 @@
 """What the queue asks for: preview, commit and undo. A killed worker's work is taken up where its last chunk ended."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -146,10 +147,13 @@ def _undo(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> 
         undo = tx.execute(_UNDO, {"import_id": import_id}).all()
         touched: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in records.TABLES}
         parents: dict[str, str] = {}
+        versions: dict[str, set[int]] = {}
         for entry in undo:
             for one in entry.undo:
-                kept = touched[one["table"]].setdefault(one["id"], {"id": one["id"], "before": one["before"], "version": one["version"]})
-                kept["version"] = max(kept["version"], one["version"])
+                version = one["version"]
+                kept = touched[one["table"]].setdefault(one["id"], {"id": one["id"], "before": one["before"], "version": version})
+                kept["version"] = max(kept["version"], version)
+                versions.setdefault(one["id"], set()).add(version)
                 if kept["before"] is not None and one["before"] is not kept["before"]:
                     kept["before"] = records.earlier(kept["before"], one["before"])
                 parents[one["id"]] = str(entry.organization_id)
@@ -160,10 +164,37 @@ def _undo(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> 
             rows = [one for one in touched[table].values() if parents[one["id"]] not in created or parents[one["id"]] in done]
             done |= records.revert(tx, table, rows)
         records.refresh(tx, sorted(set(parents.values()) - created), currency=settings.conventions(tx).currency)
+        changed = done & {one["id"] for rows in touched.values() for one in rows.values() if one["before"] is not None}
+        _hand_back(tx, import_id, {one: versions[one] for one in changed}, {parents[one] for one in changed})
         undone = tx.execute(_UNDONE, {"import_id": import_id, "now": tx.now, "ids": sorted(done)}).rowcount
         queries.update(tx, import_id, status="undone", undone_count=undone, finished_at=tx.now)
 
 
+def _hand_back(tx: Tx, import_id: UUID, versions: dict[str, set[int]], organizations: set[str]) -> None:
+    """Rows that are now as they were before this import, though of a later version, are still as an earlier import left them.
+
+    Without this, that import's undo would take our own undo for somebody's work. `versions`: those that this import gave
+    to each row; where others lie between them, somebody else's work does too.
+    """
+    ours = {one: (min(given), max(given)) for one, given in versions.items() if len(given) == max(given) - min(given) + 1}
+    if ours:
+        rows = [{"id": one, "left": first - 1, "now": last + 1} for one, (first, last) in ours.items()]
+        given = {"import_id": import_id, "rows": json.dumps(rows), "organizations": "{" + ",".join(organizations) + "}"}
+        tx.execute(_HAND_BACK, given)
+
+
+_HAND_BACK = text("""
+with given as materialized (select * from jsonb_to_recordset(cast(:rows as jsonb)) as g(id text, "left" bigint, now bigint)),
+found as (
+  select r.import_id, r.row_number,
+         jsonb_agg(case when g.id is null then e.u else jsonb_set(e.u, '{version}', to_jsonb(g.now)) end order by e.n) as undo
+    from import_rows r cross join lateral jsonb_array_elements(r.undo) with ordinality as e(u, n)
+    left join given g on g.id = e.u ->> 'id' and g."left" = cast(e.u ->> 'version' as bigint)
+   where r.tenant_id = app.tenant() and r.import_id <> :import_id and r.undone_at is null and r.undo is not null
+     and r.organization_id = any (cast(:organizations as uuid[]))
+   group by r.import_id, r.row_number having count(g.id) > 0)
+update import_rows r set undo = f.undo from found f
+ where r.tenant_id = app.tenant() and r.import_id = f.import_id and r.row_number = f.row_number""")
 _UNDO = text("""
 select row_number, organization_id, undo from import_rows
  where tenant_id = app.tenant() and import_id = :import_id and undo is not null and undone_at is null order by row_number""")
