@@ -91,6 +91,16 @@ def test_a_shim_that_starts_nothing_is_passed_over_for_pyenvs_own(alone, monkeyp
 
 
 @pytest.mark.usefixtures("alone")
+def test_the_folder_of_another_user_is_passed_over(monkeypatch):
+    def refuse(_folder, _pattern):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "glob", refuse)
+
+    assert build.interpreter("python3.99") is None
+
+
+@pytest.mark.usefixtures("alone")
 def test_another_version_compiles_nothing(alone, monkeypatch):
     monkeypatch.setenv("PYTHON399", _python(alone / "old" / "python", "cpython-398"))
 

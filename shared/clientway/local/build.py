@@ -4,6 +4,7 @@ Lambda's code folders are read-only, so what is shipped without bytecode is comp
 long as loading it. The bytecode is checked against nothing (`unchecked-hash`), because packing and unpacking change the times of files.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -47,7 +48,8 @@ def _candidates(version: str) -> Iterator[str]:
     if on_path := shutil.which(f"python{version}"):
         yield on_path
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from (str(found) for found in sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
+    with contextlib.suppress(PermissionError):  # another user's, left over in the environment
+        yield from (str(found) for found in sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True))
     if uv := shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])):
         asked = [uv, "python", "find", "--no-python-downloads", "--managed-python", version]
         found = subprocess.run(asked, check=False, capture_output=True, text=True)  # noqa: S603  a program of ours or on the user's PATH
