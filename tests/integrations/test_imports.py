@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections import Counter
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -14,62 +13,7 @@ from clientway.integrations.imports.schemas import Import, ImportPreview, Import
 from clientway.schemas import Page
 from tests.data import shared_data
 from tests.fixtures import EVENTS
-
-ROWS = [
-    {"business_id": "1", "name": "Blue Bistro", "address": "1 Main Street", "city": "Austin", "state": "TX", "zip": "78701", "phone": "(512) 472-1234", "email": "ana@bistro.example"},
-    {"business_id": "2", "name": "Blue Bistro, Inc.", "address": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "website": "bistro.example"},
-    {"business_id": "1", "name": "Blue Bistro", "address": "1 Main Street", "city": "Austin", "state": "TX", "zip": "78701", "phone": "(512) 472-1234", "email": "ana@bistro.example"},
-    {"business_id": "3", "name": "", "address": "Nowhere"},
-    {"business_id": "4", "name": "=cmd|' /C calc'!A0", "phone": "NOT AVAILABLE"},
-]  # fmt: skip
-
-
-def run(tenant, import_id, *actions):
-    for action in actions:
-        worker.work(tenant.id, UUID(str(import_id)), action)
-
-
-def start(invoke, tenant, rows=ROWS, **more):
-    answer = invoke("integrations/imports", method="POST", body={"source": "list", "rows": rows, **more})
-    assert answer.status == 201, answer.body
-    run(tenant, answer.json["id"], "preview")
-    return answer.json["id"]
-
-
-def import_file(admin_engine, tenant, content: bytes, source="list"):
-    """An import of a file whose bytes stand in the database, as inline rows' do."""
-    from clientway.ids import uuid7
-
-    one = uuid7()
-    with admin_engine.connect() as connection:
-        connection.execute(
-            text(
-                "insert into imports (tenant_id, id, status, source, filename, inline_content) values (:t, :i, 'previewing', :s, 'f.csv', :c)"
-            ),
-            {"t": tenant.id, "i": one, "s": source, "c": content},
-        )
-    return one
-
-
-def of(invoke, import_id):
-    return invoke("integrations/import_one", path={"import_id": import_id}).json
-
-
-def ask(invoke, import_id, action):
-    return invoke(f"integrations/import_{action}", method="POST", path={"import_id": import_id})
-
-
-def committed(invoke, tenant, import_id):
-    assert ask(invoke, import_id, "commit").status == 202
-    run(tenant, import_id, "commit")
-    return of(invoke, import_id)["counts"]
-
-
-def live(admin_engine, tenant, table="organizations"):
-    with admin_engine.connect() as connection:
-        return connection.execute(
-            text(f"select count(*) from {table} where tenant_id = :t and deleted_at is null"), {"t": tenant.id}
-        ).scalar()
+from tests.integrations.importing import ROWS, ask, committed, import_file, live, of, run, start
 
 
 def test_rows_become_organizations_and_every_row_is_accounted_for(invoke, tenant, admin_engine):
@@ -124,46 +68,6 @@ def test_the_same_list_again_changes_nothing(invoke, tenant, admin_engine):
         )
 
 
-def test_undo_takes_back_what_nobody_touched(invoke, tenant, admin_engine):
-    committed(invoke, tenant, start(invoke, tenant, ROWS[:1]))
-    [first] = invoke("lifecycle/organizations").json["data"]
-    places = invoke("lifecycle/organization_locations", method="GET", path={"organization_id": first["id"]})
-    second = start(invoke, tenant, ROWS)
-    committed(invoke, tenant, second)
-    assert live(admin_engine, tenant) == 2
-
-    assert ask(invoke, second, "undo").status == 202
-    run(tenant, second, "undo", "undo")
-
-    assert live(admin_engine, tenant) == 1
-    [kept] = invoke("lifecycle/organizations").json["data"]
-    assert kept["primary_location"]["website_url"] is None
-    assert of(invoke, second)["status"] == "undone"
-    # And what follows from it: its completeness, and what it lacks.
-    left_out = {"updated_at", "version"}
-    then, now = (
-        [{name: value for name, value in place.items() if name not in left_out} for place in answer.json["data"]]
-        for answer in (places, invoke("lifecycle/organization_locations", method="GET", path={"organization_id": first["id"]}))
-    )
-    assert now == then
-
-
-def test_undo_leaves_what_somebody_changed_since(invoke, tenant, admin_engine):
-    one = start(invoke, tenant, ROWS[:1])
-    committed(invoke, tenant, one)
-    [found] = invoke("lifecycle/organizations").json["data"]
-    path = {"organization_id": found["id"]}
-    changed = invoke(
-        "lifecycle/organization", method="PATCH", path=path, body={"notes": "Called"}, headers={"If-Match": f'"{found["version"]}"'}
-    )
-    assert changed.status == 200
-
-    ask(invoke, one, "undo")
-    run(tenant, one, "undo")
-
-    assert (live(admin_engine, tenant), live(admin_engine, tenant, "locations")) == (1, 1)
-
-
 def test_a_mapping_names_columns_as_the_file_has_them(invoke, tenant, admin_engine):
     titles = {"  Biz\x00 Name ": "organization.legal_name", "Wo  ": None}
     uploaded = invoke("integrations/imports", method="POST", body={"source": "list"}).json
@@ -184,73 +88,6 @@ def test_a_mapping_names_columns_as_the_file_has_them(invoke, tenant, admin_engi
     headers, path = {"If-Match": f'"{found["version"]}"'}, {"import_id": one}
     patched = invoke("integrations/import_one", method="PATCH", path=path, body={"mapping": titles}, headers=headers)
     assert patched.status == 200, patched.body
-
-
-def test_tags_are_added_to_what_is_there_and_taken_back(invoke, tenant, monkeypatch):
-    monkeypatch.setattr(worker, "CHUNK", 1)
-    made = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Blue Bistro", "tags": ["vip", "a"]}).json
-    place = {"name": "Blue Bistro", "address": "1 Main Street", "city": "Austin", "state": "TX"}
-    path = {"organization_id": made["id"]}
-    place_of = {"name": "Downtown", "address_line1": "1 Main Street", "city": "Austin", "state": "TX"}
-    assert invoke("lifecycle/organization_locations", method="POST", path=path, body=place_of).status == 201
-    many = "; ".join(f"t{number}" for number in range(60))
-    rows = [
-        {**place, "tags": "A; b"},
-        {**place, "tags": "b; c", "website": "bistro.example"},
-        {"business_id": "9", "name": "New Bistro", "tags": "x; y"},
-        {"business_id": "9", "name": "New Bistro", "website": "new.example", "tags": f"z; {many}"},
-    ]
-
-    def tags():
-        found = invoke("lifecycle/organizations").json["data"]
-        return {one["legal_name"]: one["tags"] for one in found}
-
-    before = invoke("lifecycle/organization", path=path).json
-    one = start(invoke, tenant, rows)
-    counts = committed(invoke, tenant, one)
-
-    assert (counts["created"], counts["updated"]) == (1, 3)
-    assert sorted(tags()["Blue Bistro"]) == ["a", "b", "c", "vip"]
-    assert len(tags()["New Bistro"]) == 50
-    assert {"x", "y", "z"} <= set(tags()["New Bistro"])
-    assert invoke("lifecycle/organization", path=path).json["version"] > before["version"]
-    assert committed(invoke, tenant, start(invoke, tenant, rows[:3]))["updated"] == 0
-
-    ask(invoke, one, "undo")
-    run(tenant, one, "undo")
-
-    assert of(invoke, one)["counts"]["undone"] == 4
-    assert list(tags()) == ["Blue Bistro"]
-    assert sorted(tags()["Blue Bistro"]) == ["a", "vip"]
-
-
-@pytest.mark.parametrize("worked_on", [False, True])
-def test_undone_in_turn_nothing_is_left_but_what_somebody_worked_on(invoke, tenant, admin_engine, worked_on):
-    first = start(invoke, tenant, [{"business_id": "1", "name": "Blue Bistro", "address": "1 Main Street", "city": "Austin"}])
-    committed(invoke, tenant, first)
-    [one] = invoke("lifecycle/organizations").json["data"]
-    more = {
-        "name": "Blue Bistro",
-        "address": "1 Main Street",
-        "city": "Austin",
-        "tags": "a",
-        "website": "b.example",
-        "phone": "512-472-1234",
-    }
-    second = start(invoke, tenant, [more], source="other")
-    assert committed(invoke, tenant, second)["updated"] == 1
-    if worked_on:
-        path, headers = {"organization_id": one["id"]}, {"If-Match": f'"{one["version"] + 1}"'}
-        note = invoke("lifecycle/organization", method="PATCH", path=path, body={"notes": "They called"}, headers=headers)
-        assert note.status == 200, note.body
-
-    for import_id in (second, first):
-        ask(invoke, import_id, "undo")
-        run(tenant, import_id, "undo")
-
-    assert of(invoke, first)["counts"]["undone"] == (0 if worked_on else 1)
-    assert live(admin_engine, tenant) == int(worked_on)
-    assert live(admin_engine, tenant, "locations") == int(worked_on)
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(invoke, tenant, admin_engine, monkeypatch):
