@@ -31,17 +31,65 @@ ROWS: dict[str, dict[str, str]] = {
     "tickets": {"organization_id": ":organizations", "contact_id": ":contacts", "subject": "'x'"},
     "nps_answers": {"organization_id": ":organizations", "contact_id": ":contacts", "score": "9", "answered_at": "now()"},
     "referrals": {"organization_id": ":organizations", "referred_organization_id": ":second", "referred_name": "'x'"},
-    "payments": {"organization_id": ":organizations", "amount_cents": "1", "status": "'paid'", "paid_at": "now()"},
+    "contact_emails": {"contact_id": ":contacts", "email": "'ana@home.example'", "email_norm": "'ana@home.example'"},
+    "contact_phones": {"contact_id": ":contacts", "phone": "'555 0100'"},
+    "contact_addresses": {"contact_id": ":contacts", "address1": "'1 Main St'"},
+    "contact_tags": {"contact_id": ":contacts", "tag": "'vip'"},
+    "contact_notes": {"contact_id": ":contacts", "body": "'x'"},
+    "custom_fields": {"key": "'allergies'", "label": "'Allergies'", "kind": "'text'"},
+    "contact_custom_values": {"contact_id": ":contacts", "field_id": ":custom_fields", "text_value": "'nuts'"},
+    "consent_events": {"contact_id": ":contacts", "channel": "'email'", "purpose": "'marketing'", "state": "'granted'", "source": "'form'",
+                       "actor_type": "'job'", "occurred_at": "now()"},
+    "contact_consents": {"contact_id": ":contacts", "channel": "'email'", "purpose": "'marketing'", "state": "'granted'", "event_id": ":consent_events",
+                         "since": "now()"},
+    "households": {"name": "'Ruiz'"},
+    "household_members": {"household_id": ":households", "contact_id": ":contacts"},
+    "duplicate_suggestions": {"contact_id": ":contacts", "other_id": ":second_contact", "score": "80", "reasons": "'[]'"},
+    "contact_merges": {"survivor_id": ":contacts", "merged_id": ":second_contact", "before": "'{}'", "after": "'{}'", "moved": "'{}'",
+                       "undo_until": "now() + interval '90 days'"},
+    "client_counts": {"active_clients": "1"},
+    "services": {"name": "'Deep clean'", "currency": "'USD'"},
+    "job_series": {"organization_id": ":organizations", "contact_id": ":contacts", "service_id": ":services", "address_id": ":contact_addresses",
+                   "assignee_id": ":reps", "currency": "'USD'", "rrule": "'FREQ=WEEKLY'", "starts_local": "'2026-01-05 09:00'", "time_zone": "'UTC'",
+                   "duration_minutes": "60"},
+    "jobs": {"organization_id": ":organizations", "contact_id": ":contacts", "service_id": ":services", "address_id": ":contact_addresses",
+             "assignee_id": ":reps", "title": "'Deep clean'", "start_at": "now() + interval '1 day'", "end_at": "now() + interval '25 hours'",
+             "time_zone": "'UTC'", "currency": "'USD'"},
+    "billing_settings": {},
+    "recurring_invoices": {"organization_id": ":organizations", "contact_id": ":contacts", "name": "'Care plan'", "lines": "'[]'", "currency": "'USD'",
+                           "rrule": "'FREQ=MONTHLY'", "starts_on": "'2026-01-01'", "time_zone": "'UTC'"},
+    "invoices": {"organization_id": ":organizations", "contact_id": ":contacts", "job_id": ":jobs", "currency": "'USD'"},
+    "invoice_lines": {"invoice_id": ":invoices", "position": "0", "description": "'x'", "service_id": ":services", "job_id": ":jobs",
+                      "quantity_thousandths": "1000", "unit_price_cents": "0", "amount_cents": "0", "tax_cents": "0"},
+    "reminders": {"contact_id": ":contacts", "job_id": ":jobs", "type": "'job_upcoming'", "rule": "'before_24h'", "anchor_at": "now()",
+                  "send_at": "now() + interval '1 day'", "expires_at": "now() + interval '2 days'", "channel": "'email'"},
+    "payments": {"organization_id": ":organizations", "contact_id": ":contacts", "quote_id": ":quotes", "amount_cents": "1", "currency": "'USD'",
+                 "status": "'succeeded'", "method": "'cash'", "captured_at": "now()"},
+    "allocations": {"payment_id": ":payments", "invoice_id": ":invoices", "amount_cents": "1", "released_at": "now()"},
+    "refunds": {"payment_id": ":payments", "invoice_id": ":invoices", "amount_cents": "1", "currency": "'USD'", "status": "'failed'"},
+    "disputes": {"organization_id": ":organizations", "payment_id": ":payments", "amount_cents": "1", "currency": "'USD'", "status": "'open'",
+                 "opened_at": "now()"},
+    "ledger_entries": {"organization_id": ":organizations", "contact_id": ":contacts", "payment_id": ":payments", "invoice_id": ":invoices",
+                       "kind": "'payment'", "amount_cents": "1", "currency": "'USD'", "source_key": "'x'", "occurred_at": "now()"},
+    "stripe_accounts": {"endpoint_id": ":endpoint", "mode": "'key'", "status": "'pending'"},
+    "stripe_events": {"event_id": "'evt_1'", "type": "'x'", "outcome": "'ignored'"},
+    "stripe_objects": {"object_id": "'pi_1'", "kind": "'payment_intent'", "fetched_at": "now()", "state_hash": "'x'"},
+    "stripe_plans": {"lookup_key": "'core'", "support_plan_tier": "'core'"},
+    "subscriptions": {"organization_id": ":organizations", "provider_id": "'sub_1'", "status": "'active'", "currency": "'USD'"},
     "outbox": {"topic": "'test'", "payload": "'{}'", "available_at": "now() + interval '1 day'"},
     "audit_log": {"actor_type": "'job'", "action": "'x'", "object_type": "'x'"},
     "idempotency_keys": {"principal": "'x'", "method": "'POST'", "route": "'/'", "key": "'k'", "fingerprint": "'x'"},
     "imports": {"status": "'completed'", "source": "'x'", "filename": "'x.csv'"},
     "import_rows": {"import_id": ":imports", "row_number": "1", "outcome": "'skipped'"},
     "import_mappings": {"name": "'x'", "mapping": "'{}'"},
+    "credit_notes": {"invoice_id": ":second_invoice", "amount_cents": "1", "currency": "'USD'", "reason": "'x'"},
     "source_records": {"source": "'x'", "source_id": "'1'", "organization_id": ":organizations", "location_id": ":locations", "contact_id": ":contacts",
                        "marks": "'{}'"},
 }  # fmt: skip
-WITHOUT_ID = {"organization_tags", "health_snapshots", "idempotency_keys", "import_rows", "source_records"}
+WITHOUT_ID = {
+    "organization_tags", "health_snapshots", "idempotency_keys", "import_rows", "source_records", "contact_tags", "contact_custom_values",
+    "contact_consents", "household_members", "billing_settings", "stripe_accounts", "stripe_events", "stripe_objects",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +104,7 @@ class Everything:
 def one_of_everything(engine: Engine, tenant) -> Everything:
     """Insert a row into every tenant table."""
     session, portal, link = tokens.new("ses"), tokens.new("ptl"), tokens.new("ses")
-    found = {table: uuid7() for table in ROWS} | {"user": tenant.user_id, "second": uuid7()}
+    found = {table: uuid7() for table in ROWS} | {"user": tenant.user_id, "second": uuid7(), "second_contact": UUID(int=uuid7().int | 0xFFFF << 112), "second_invoice": uuid7(), "endpoint": uuid7()}
     given = {
         **found,
         "session_hash": tokens.digest(session),
@@ -70,6 +118,21 @@ def one_of_everything(engine: Engine, tenant) -> Everything:
                 connection.execute(
                     text(
                         "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:tenant, :second, 'x', 's', '', '')"
+                    ),
+                    given,
+                )
+            if table == "duplicate_suggestions":
+                connection.execute(
+                    text(
+                        "insert into contacts (tenant_id, id, slug, name_norm, search_text, deleted_at) values (:tenant, :second_contact, 's', '', '', now())"
+                    ),
+                    given,
+                )
+            if table == "credit_notes":
+                connection.execute(
+                    text(
+                        """insert into invoices (tenant_id, id, organization_id, currency, status, number, total_cents, subtotal_cents, issued_on, due_on, opened_at)
+                        values (:tenant, :second_invoice, :organizations, 'USD', 'open', 7, 5, 5, current_date, current_date, now())"""
                     ),
                     given,
                 )

@@ -26,8 +26,8 @@ from tests.everything import ROWS, one_of_everything
 from tests.fixtures import LambdaContext, Tenant
 
 ROOT = Path(__file__).parents[1]
-for one in (ROOT / "shared" / "clientway").glob("*/tables.py"):
-    importlib.import_module(f"clientway.{one.parent.name}.tables")  # fills metadata
+for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
+    importlib.import_module(f"clientway.{one.parent.name}.{one.stem}")  # fills metadata
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
 
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.

@@ -5,14 +5,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from clientway import access, db, tokens
-from clientway.identity import tables as _identity  # noqa: F401  (fills metadata)
+from clientway.billing import tables as _billing  # noqa: F401  (fills metadata)
+from clientway.identity import tables as _identity  # noqa: F401
 from clientway.integrations import tables as _integrations  # noqa: F401
+from clientway.lifecycle import client_tables as _clients  # noqa: F401
 from clientway.lifecycle import tables as _lifecycle  # noqa: F401
 from clientway.tables import metadata
+from clientway.work import tables as _work  # noqa: F401
 from tests.everything import ROWS, one_of_everything
 
 TABLES = sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c)
-RECORDS = {"activities", "lifecycle_transitions", "audit_log"}
+RECORDS = {"activities", "lifecycle_transitions", "audit_log", "consent_events", "credit_notes", "ledger_entries", "stripe_events"}
 
 # Every reference between tenant tables. A plain list on purpose: read from the catalogue it would shrink with it.
 REFERENCES = [
@@ -30,6 +33,30 @@ REFERENCES = [
     ("reps", "user_id", "user"), ("sessions", "user_id", "user"), ("sign_in_links", "contact_id", "contacts"), ("sign_in_links", "user_id", "user"),
     ("source_records", "contact_id", "contacts"), ("source_records", "location_id", "locations"), ("source_records", "organization_id", "organizations"),
     ("tickets", "contact_id", "contacts"), ("tickets", "organization_id", "organizations"),
+    ("allocations", "invoice_id", "invoices"), ("allocations", "payment_id", "payments"),
+    ("consent_events", "contact_id", "contacts"), ("contact_addresses", "contact_id", "contacts"),
+    ("contact_consents", "contact_id", "contacts"), ("contact_consents", "event_id", "consent_events"),
+    ("contact_custom_values", "contact_id", "contacts"), ("contact_custom_values", "field_id", "custom_fields"),
+    ("contact_emails", "contact_id", "contacts"), ("contact_merges", "merged_id", "contacts"), ("contact_merges", "survivor_id", "contacts"),
+    ("contact_notes", "contact_id", "contacts"), ("contact_phones", "contact_id", "contacts"), ("contact_tags", "contact_id", "contacts"),
+    ("contacts", "default_address_id", "contact_addresses"), ("contacts", "merged_into", "contacts"),
+    ("credit_notes", "invoice_id", "invoices"), ("disputes", "organization_id", "organizations"), ("disputes", "payment_id", "payments"),
+    ("duplicate_suggestions", "contact_id", "contacts"), ("duplicate_suggestions", "other_id", "contacts"),
+    ("household_members", "contact_id", "contacts"), ("household_members", "household_id", "households"),
+    ("invoice_lines", "invoice_id", "invoices"), ("invoice_lines", "job_id", "jobs"), ("invoice_lines", "service_id", "services"),
+    ("invoices", "contact_id", "contacts"), ("invoices", "job_id", "jobs"), ("invoices", "organization_id", "organizations"),
+    ("invoices", "recurring_invoice_id", "recurring_invoices"),
+    ("job_series", "address_id", "contact_addresses"), ("job_series", "assignee_id", "reps"), ("job_series", "contact_id", "contacts"),
+    ("job_series", "organization_id", "organizations"), ("job_series", "service_id", "services"), ("job_series", "split_from", "job_series"),
+    ("jobs", "address_id", "contact_addresses"), ("jobs", "assignee_id", "reps"), ("jobs", "contact_id", "contacts"),
+    ("jobs", "organization_id", "organizations"), ("jobs", "series_id", "job_series"), ("jobs", "service_id", "services"),
+    ("ledger_entries", "contact_id", "contacts"), ("ledger_entries", "invoice_id", "invoices"),
+    ("ledger_entries", "organization_id", "organizations"), ("ledger_entries", "payment_id", "payments"),
+    ("payments", "contact_id", "contacts"), ("payments", "quote_id", "quotes"),
+    ("recurring_invoices", "contact_id", "contacts"), ("recurring_invoices", "organization_id", "organizations"),
+    ("refunds", "invoice_id", "invoices"), ("refunds", "payment_id", "payments"),
+    ("reminders", "contact_id", "contacts"), ("reminders", "invoice_id", "invoices"), ("reminders", "job_id", "jobs"),
+    ("subscriptions", "organization_id", "organizations"),
 ]  # fmt: skip
 
 

@@ -151,6 +151,15 @@ contacts = Table(
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("deleted_at", TIMESTAMP(timezone=True)),
+    Column("birth_date", Date),
+    Column("time_zone", Text),
+    Column("pricing_tier", Text),
+    Column("tax_rate_bps", Integer),
+    Column("default_address_id", Uuid),
+    Column("ltv_cents", BigInteger, nullable=False, server_default=FetchedValue()),
+    Column("name_key", Text),
+    Column("merged_into", Uuid),
+    Column("merged_at", TIMESTAMP(timezone=True)),
 )
 
 client_accounts = Table(
@@ -183,6 +192,8 @@ client_accounts = Table(
     Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("support_period_start", TIMESTAMP(timezone=True)),
+    Column("plan_ends_at", TIMESTAMP(timezone=True)),
 )
 
 health_snapshots = Table(
@@ -323,25 +334,6 @@ referrals = Table(
     Column("referred_organization_id", Uuid),
     Column("referred_name", Text, nullable=False),
     Column("status", Text, nullable=False, server_default=FetchedValue()),
-    Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
-    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
-    Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
-)
-
-payments = Table(
-    "payments",
-    metadata,
-    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
-    Column("id", Uuid, primary_key=True),
-    Column("organization_id", Uuid, nullable=False),
-    Column("amount_cents", BigInteger, nullable=False),
-    Column("currency", Text, nullable=False, server_default=FetchedValue()),
-    Column("status", Text, nullable=False),
-    Column("due_on", Date),
-    Column("paid_at", TIMESTAMP(timezone=True)),
-    Column("disputed_at", TIMESTAMP(timezone=True)),
-    Column("dispute_closed_at", TIMESTAMP(timezone=True)),
-    Column("note", Text),
     Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),

@@ -42,7 +42,7 @@ begin
 end $$;
 """
 
-EXTENSIONS = "create extension if not exists pg_trgm; create extension if not exists btree_gin;"
+EXTENSIONS = "create extension if not exists pg_trgm; create extension if not exists btree_gin; create extension if not exists btree_gist;"
 
 
 # With IAM the server takes a signed token and no password any more. The administrator is in it in any case: who makes a

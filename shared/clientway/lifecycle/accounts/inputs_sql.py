@@ -43,11 +43,12 @@ inputs as (
                              and (y.due_on < z.today or y.due_on = z.today and y.status = 'paid'))::integer as invoices_due_12m,
             count(*) filter (where y.due_on > (z.today - interval '12 months')::date and y.due_on <= z.today
                              and (y.paid_at at time zone 'UTC')::date <= y.due_on)::integer as invoices_on_time_12m,
-            count(*) filter (where y.disputed_at is not null and y.dispute_closed_at is null)::integer as open_disputes,
-            coalesce(bool_or(y.status = 'due' and y.due_on < z.today - 30), false) as over_30d_late,
-            coalesce(max(greatest(0, z.today - y.due_on)) filter (where y.status = 'due'), 0) as past_due_days_max
-       from payments y
-      where y.tenant_id = app.tenant() and y.organization_id = p.organization_id and y.status <> 'void') m
+            (select count(*)::integer from disputes d
+              where d.tenant_id = app.tenant() and d.organization_id = p.organization_id and d.status = 'open') as open_disputes,
+            coalesce(bool_or(y.status <> 'paid' and y.due_on < z.today - 30), false) as over_30d_late,
+            coalesce(max(greatest(0, z.today - y.due_on)) filter (where y.status <> 'paid'), 0) as past_due_days_max
+       from invoices y
+      where y.tenant_id = app.tenant() and y.organization_id = p.organization_id and y.status in ('open', 'paid', 'uncollectible')) m
    cross join lateral (
      select count(*)::integer as nps_answers_180d, coalesce(sum(s.score), 0)::integer as nps_points_180d
        from nps_answers s

@@ -17,8 +17,8 @@ SORTS = {"updated_at": _A.c.updated_at, "created_at": _A.c.created_at}
 
 # What came in before Clientway kept the payments, and every payment since.
 _REVENUE = """a.total_revenue_cents + (
-  select coalesce(sum(p.amount_cents), 0)::bigint from payments p
-   where p.tenant_id = app.tenant() and p.organization_id = a.organization_id and p.status = 'paid' and p.currency = a.currency)"""
+  select coalesce(sum(p.amount_cents - p.refunded_cents - p.lost_cents), 0)::bigint from payments p
+   where p.tenant_id = app.tenant() and p.organization_id = a.organization_id and p.status = 'succeeded' and p.currency = a.currency)"""
 
 COLUMNS: Mapping[str, str] = {
     "id": "a.id",
@@ -139,13 +139,16 @@ select row_to_json(r)::text from (
          a.support_minutes_used, greatest(0, a.support_minutes_included - a.support_minutes_used) as support_minutes_left, a.mrr_cents,
          {_REVENUE} as total_revenue_cents, a.currency, o.stripe_customer_id, a.stripe_subscription_id,
          (select json_build_object(
-            'paid_cents', coalesce(sum(p.amount_cents) filter (where p.status = 'paid'), 0),
-            'paid_count', count(*) filter (where p.status = 'paid'),
-            'due_cents', coalesce(sum(p.amount_cents) filter (where p.status = 'due'), 0),
-            'overdue_cents', coalesce(sum(p.amount_cents) filter (where p.status = 'due' and p.due_on < cast(:today as date)), 0),
-            'last_paid_at', max(p.paid_at), 'next_due_on', min(p.due_on) filter (where p.status = 'due'),
-            'open_disputes', count(*) filter (where p.disputed_at is not null and p.dispute_closed_at is null))
-            from payments p where p.tenant_id = app.tenant() and p.organization_id = a.organization_id) as payments
+            'paid_cents', p.paid_cents, 'paid_count', p.paid_count, 'due_cents', i.due_cents, 'overdue_cents', i.overdue_cents,
+            'last_paid_at', p.last_paid_at, 'next_due_on', i.next_due_on, 'open_disputes', p.open_disputes)
+            from (select coalesce(sum(y.amount_cents - y.refunded_cents - y.lost_cents), 0)::bigint as paid_cents, count(*) as paid_count,
+                         max(y.captured_at) as last_paid_at, coalesce(sum(y.open_disputes), 0)::bigint as open_disputes
+                    from payments y
+                   where y.tenant_id = app.tenant() and y.organization_id = a.organization_id and y.status = 'succeeded') p,
+                 (select coalesce(sum(v.balance_cents), 0)::bigint as due_cents, min(v.due_on) as next_due_on,
+                         coalesce(sum(v.balance_cents) filter (where v.due_on < cast(:today as date)), 0)::bigint as overdue_cents
+                    from invoices v
+                   where v.tenant_id = app.tenant() and v.organization_id = a.organization_id and v.status = 'open') i) as payments
     from client_accounts a join organizations o on o.tenant_id = app.tenant() and o.id = a.organization_id
    where a.tenant_id = app.tenant() and a.id = :id) r
 """)

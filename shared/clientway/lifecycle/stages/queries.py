@@ -45,9 +45,11 @@ select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
          and not exists (select from deals d
                           where d.tenant_id = o.tenant_id and d.organization_id = o.id
                             and d.status = 'won' and d.closed_at >= s.since) as last_open_deal_lost,
-       (select min(p.paid_at) from payments p
+       (select min(p.captured_at) from payments p
          where p.tenant_id = o.tenant_id and p.organization_id = o.id
-           and p.status = 'paid' and p.created_at >= s.since) as first_payment_at,
+           and p.status = 'succeeded' and p.created_at >= s.since) as first_payment_at,
+       exists (select from jobs j
+                where j.tenant_id = o.tenant_id and j.organization_id = o.id and j.status in ('scheduled', 'in_progress')) as open_job,
        o.lifecycle_stage <> 'churned'
          and exists (select from client_accounts n
                       where n.tenant_id = o.tenant_id and n.organization_id = o.id

@@ -1,0 +1,378 @@
+-- Money: invoices with gapless numbers, payments, what of them pays what, refunds, credits, disputes, and the ledger that a
+-- client's lifetime value is the sum of. Sums are kept by triggers beside what they sum, so that their limits are constraints.
+
+set role clientway_owner;
+
+create table public.billing_settings (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  invoice_prefix text not null default 'INV-' check (invoice_prefix ~ '^[A-Za-z0-9/_-]{0,20}$'),
+  terms_days integer not null default 14 check (terms_days between 0 and 365),
+  tax_rate_bps integer not null default 0 check (tax_rate_bps between 0 and 10000),
+  tax_label text not null default 'Tax' check (length(tax_label) between 1 and 60),
+  footer text check (length(footer) <= 2000),
+  -- The last number given out. Whoever opens an invoice holds this row until it commits: that is what leaves no gaps.
+  last_number bigint not null default 0,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id)
+);
+
+create table public.recurring_invoices (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  organization_id uuid not null,
+  contact_id uuid not null,
+  name text not null check (length(name) between 1 and 300),
+  lines jsonb not null,
+  discount_bps integer not null default 0 check (discount_bps between 0 and 10000),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  notes text check (length(notes) <= 20000),
+  terms_days integer check (terms_days between 0 and 365),
+  auto_open boolean not null default true,
+  rrule text not null check (length(rrule) between 1 and 1000),
+  starts_on date not null,
+  time_zone text not null check (length(time_zone) <= 64),
+  next_on date,
+  issued_count integer not null default 0,
+  status text not null default 'active' check (status in ('active', 'paused', 'ended')),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
+  foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id)
+);
+create index recurring_invoices_due on public.recurring_invoices (tenant_id, next_on, id) where status = 'active';
+create index recurring_invoices_created on public.recurring_invoices (tenant_id, created_at, id);
+create index recurring_invoices_contact on public.recurring_invoices (tenant_id, contact_id, created_at, id);
+
+create table public.invoices (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  organization_id uuid not null,
+  contact_id uuid,
+  job_id uuid,
+  recurring_invoice_id uuid,
+  recurring_on date,
+  number bigint,
+  number_text text,
+  status text not null default 'draft' check (status in ('draft', 'open', 'paid', 'void', 'uncollectible')),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  subtotal_cents bigint not null default 0 check (subtotal_cents >= 0),
+  discount_bps integer not null default 0 check (discount_bps between 0 and 10000),
+  discount_cents bigint not null default 0 check (discount_cents >= 0),
+  tax_cents bigint not null default 0 check (tax_cents >= 0),
+  total_cents bigint not null default 0 check (total_cents >= 0),
+  credited_cents bigint not null default 0 check (credited_cents >= 0),
+  allocated_cents bigint not null default 0 check (allocated_cents >= 0),
+  reopened_cents bigint not null default 0 check (reopened_cents >= 0),
+  refunded_cents bigint not null default 0 check (refunded_cents >= 0),
+  open_disputes integer not null default 0 check (open_disputes >= 0),
+  balance_cents bigint generated always as (total_cents - credited_cents - allocated_cents + reopened_cents) stored,
+  issued_on date,
+  due_on date,
+  terms_days integer check (terms_days between 0 and 365),
+  opened_at timestamptz,
+  paid_at timestamptz,
+  voided_at timestamptz,
+  uncollectible_at timestamptz,
+  notes text check (length(notes) <= 20000),
+  -- Where it can be paid: made by a sender once the invoice is open, for the balance of that moment.
+  payment_url text check (length(payment_url) <= 2000),
+  payment_page_status text not null default 'none' check (payment_page_status in ('none', 'pending', 'ready', 'failed', 'closed')),
+  payment_page_cents bigint,
+  payment_page_ref text,
+  payment_page_error text check (length(payment_page_error) <= 500),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  constraint invoices_number unique (tenant_id, number),
+  constraint invoices_sum check (total_cents = subtotal_cents - discount_cents + tax_cents),
+  constraint invoices_balance check (total_cents - credited_cents - allocated_cents + reopened_cents >= 0),
+  check ((status = 'draft') = (number is null)),
+  check (status = 'draft' or (issued_on is not null and due_on is not null and opened_at is not null)),
+  check ((status = 'paid') = (paid_at is not null)),
+  check ((status = 'void') = (voided_at is not null)),
+  check (status <> 'paid' or total_cents - credited_cents - allocated_cents + reopened_cents = 0),
+  check (status not in ('draft', 'void') or allocated_cents = 0),
+  foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
+  foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
+  foreign key (tenant_id, job_id) references public.jobs (tenant_id, id),
+  foreign key (tenant_id, recurring_invoice_id) references public.recurring_invoices (tenant_id, id)
+);
+create unique index invoices_recurrence on public.invoices (tenant_id, recurring_invoice_id, recurring_on) where recurring_invoice_id is not null;
+create index invoices_created on public.invoices (tenant_id, created_at, id);
+create index invoices_updated on public.invoices (tenant_id, updated_at, id);
+create index invoices_status on public.invoices (tenant_id, status, updated_at, id);
+create index invoices_due on public.invoices (tenant_id, due_on, id) where status = 'open';
+create index invoices_contact on public.invoices (tenant_id, contact_id, created_at, id);
+create index invoices_organization on public.invoices (tenant_id, organization_id, created_at, id);
+create index invoices_job on public.invoices (tenant_id, job_id) where job_id is not null;
+create index invoices_page on public.invoices (tenant_id, payment_page_ref) where payment_page_ref is not null;
+
+create table public.invoice_lines (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  invoice_id uuid not null,
+  position integer not null check (position >= 0),
+  description text not null check (length(description) between 1 and 2000),
+  service_id uuid,
+  job_id uuid,
+  -- In thousandths: 1.5 hours are 1500. Money and what it is multiplied with are whole numbers.
+  quantity_thousandths bigint not null check (quantity_thousandths between 1 and 1000000000),
+  unit_price_cents bigint not null,
+  discount_bps integer not null default 0 check (discount_bps between 0 and 10000),
+  tax_rate_bps integer not null default 0 check (tax_rate_bps between 0 and 10000),
+  amount_cents bigint not null,
+  tax_cents bigint not null check (tax_cents >= 0),
+  primary key (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id),
+  foreign key (tenant_id, service_id) references public.services (tenant_id, id),
+  foreign key (tenant_id, job_id) references public.jobs (tenant_id, id)
+);
+create unique index invoice_lines_position on public.invoice_lines (tenant_id, invoice_id, position);
+
+alter table public.reminders add constraint reminders_invoice
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id);
+
+-- What staff recorded so far was either due, which is an invoice, or paid, which is a payment (and an invoice, if it was due once).
+alter table public.payments rename to staff_payments;
+alter index public.payments_pkey rename to staff_payments_pkey;
+drop trigger health_dirty_insert on public.staff_payments;
+drop trigger health_dirty_update on public.staff_payments;
+drop index public.payments_organization, public.payments_updated, public.payments_status;
+
+create table public.payments (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  organization_id uuid not null,
+  contact_id uuid,
+  amount_cents bigint not null check (amount_cents > 0),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  status text not null check (status in ('pending', 'succeeded', 'failed', 'canceled')),
+  method text not null check (method in ('card', 'bank_transfer', 'cash', 'check', 'other')),
+  provider text not null default 'staff' check (provider in ('staff', 'stripe')),
+  provider_id text check (length(provider_id) <= 255),
+  quote_id uuid,
+  captured_at timestamptz,
+  failed_at timestamptz,
+  failure text check (length(failure) <= 500),
+  -- Kept by triggers: what of it pays invoices, what was given back, what a lost dispute took.
+  allocated_cents bigint not null default 0 check (allocated_cents >= 0),
+  refunded_cents bigint not null default 0 check (refunded_cents >= 0),
+  refunding_cents bigint not null default 0 check (refunding_cents >= 0),
+  lost_cents bigint not null default 0 check (lost_cents >= 0),
+  open_disputes integer not null default 0 check (open_disputes >= 0),
+  note text check (length(note) <= 2000),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  constraint payments_allocated check (allocated_cents <= amount_cents),
+  constraint payments_refunded check (refunded_cents + refunding_cents + lost_cents <= amount_cents),
+  check ((status = 'succeeded') = (captured_at is not null)),
+  check (status = 'succeeded' or (allocated_cents = 0 and refunded_cents = 0 and refunding_cents = 0 and lost_cents = 0)),
+  check ((provider = 'staff') = (provider_id is null)),
+  foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
+  foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
+  foreign key (tenant_id, quote_id) references public.quotes (tenant_id, id)
+);
+create unique index payments_provider on public.payments (tenant_id, provider, provider_id) where provider_id is not null;
+create index payments_organization on public.payments (tenant_id, organization_id, created_at, id);
+create index payments_contact on public.payments (tenant_id, contact_id, created_at, id);
+create index payments_updated on public.payments (tenant_id, updated_at, id);
+create index payments_status on public.payments (tenant_id, status, updated_at, id);
+create index payments_quote on public.payments (tenant_id, quote_id) where quote_id is not null;
+
+-- What of a payment pays which invoice. Taken back by released_at, never deleted.
+create table public.allocations (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  payment_id uuid not null,
+  invoice_id uuid not null,
+  amount_cents bigint not null check (amount_cents > 0),
+  released_at timestamptz,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  foreign key (tenant_id, payment_id) references public.payments (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id)
+);
+create index allocations_payment on public.allocations (tenant_id, payment_id, created_at, id);
+create index allocations_invoice on public.allocations (tenant_id, invoice_id, created_at, id);
+
+create table public.refunds (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  payment_id uuid not null,
+  invoice_id uuid,
+  amount_cents bigint not null check (amount_cents > 0),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  status text not null check (status in ('pending', 'succeeded', 'failed', 'canceled')),
+  reopen boolean not null default false,
+  reason text check (length(reason) <= 2000),
+  provider text not null default 'staff' check (provider in ('staff', 'stripe')),
+  provider_id text check (length(provider_id) <= 255),
+  failure text check (length(failure) <= 500),
+  succeeded_at timestamptz,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  check ((status = 'succeeded') = (succeeded_at is not null)),
+  foreign key (tenant_id, payment_id) references public.payments (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id)
+);
+create unique index refunds_provider on public.refunds (tenant_id, provider, provider_id) where provider_id is not null;
+create index refunds_payment on public.refunds (tenant_id, payment_id, created_at, id);
+create index refunds_invoice on public.refunds (tenant_id, invoice_id) where invoice_id is not null;
+
+create table public.disputes (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  organization_id uuid not null,
+  payment_id uuid not null,
+  amount_cents bigint not null check (amount_cents > 0),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  status text not null check (status in ('open', 'won', 'lost')),
+  reason text check (length(reason) <= 200),
+  provider text not null default 'staff' check (provider in ('staff', 'stripe')),
+  provider_id text check (length(provider_id) <= 255),
+  opened_at timestamptz not null,
+  closed_at timestamptz,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  check ((status = 'open') = (closed_at is null)),
+  foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
+  foreign key (tenant_id, payment_id) references public.payments (tenant_id, id)
+);
+create unique index disputes_provider on public.disputes (tenant_id, provider, provider_id) where provider_id is not null;
+create index disputes_payment on public.disputes (tenant_id, payment_id, created_at, id);
+create index disputes_organization on public.disputes (tenant_id, organization_id, opened_at, id);
+create index disputes_status on public.disputes (tenant_id, status, updated_at, id);
+
+-- A credit note: takes off an invoice what nobody is to pay.
+create table public.credit_notes (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  invoice_id uuid not null,
+  amount_cents bigint not null check (amount_cents > 0),
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  reason text not null check (length(reason) between 1 and 2000),
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id)
+);
+create index credit_notes_invoice on public.credit_notes (tenant_id, invoice_id, created_at, id);
+
+-- What a client is worth so far, line by line and never changed: money that paid for something, without its tax.
+create table public.ledger_entries (
+  tenant_id uuid not null default app.tenant() references public.tenants,
+  id uuid not null,
+  organization_id uuid not null,
+  contact_id uuid,
+  kind text not null check (kind in ('payment', 'release', 'refund', 'dispute_lost', 'contact_moved')),
+  amount_cents bigint not null,
+  currency text not null check (currency ~ '^[A-Z]{3}$'),
+  payment_id uuid,
+  invoice_id uuid,
+  source_key text not null check (length(source_key) between 1 and 200),
+  occurred_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, id),
+  constraint ledger_entries_once unique (tenant_id, source_key),
+  foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
+  foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
+  foreign key (tenant_id, payment_id) references public.payments (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id)
+);
+create index ledger_entries_contact on public.ledger_entries (tenant_id, contact_id, occurred_at, id);
+create index ledger_entries_organization on public.ledger_entries (tenant_id, organization_id, occurred_at, id);
+create index ledger_entries_invoice on public.ledger_entries (tenant_id, invoice_id, id);
+
+call app.guard_tenant_tables(
+  array['billing_settings', 'recurring_invoices', 'invoices', 'invoice_lines', 'payments', 'allocations', 'refunds', 'disputes', 'credit_notes', 'ledger_entries'],
+  array['credit_notes', 'ledger_entries'], array['invoice_lines']);
+
+-- The sums. Each recounts what its parents now have, under their row locks.
+
+create function app.sum_allocations() returns trigger language plpgsql set search_path = '' as $$
+begin
+  update public.payments p set allocated_cents = (
+    select coalesce(sum(a.amount_cents), 0) from public.allocations a
+     where a.tenant_id = p.tenant_id and a.payment_id = p.id and a.released_at is null)
+   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
+  update public.invoices i set allocated_cents = (
+    select coalesce(sum(a.amount_cents), 0) from public.allocations a
+     where a.tenant_id = i.tenant_id and a.invoice_id = i.id and a.released_at is null)
+   where i.tenant_id = new.tenant_id and i.id = new.invoice_id;
+  return null;
+end $$;
+create trigger sums after insert or update on public.allocations for each row execute function app.sum_allocations();
+
+create function app.sum_refunds() returns trigger language plpgsql set search_path = '' as $$
+begin
+  update public.payments p
+     set refunded_cents = coalesce(s.given, 0), refunding_cents = coalesce(s.asked, 0)
+    from (select sum(r.amount_cents) filter (where r.status = 'succeeded') as given, sum(r.amount_cents) filter (where r.status = 'pending') as asked
+            from public.refunds r where r.tenant_id = new.tenant_id and r.payment_id = new.payment_id) s
+   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
+  update public.invoices i set refunded_cents = (
+    select coalesce(sum(r.amount_cents), 0) from public.refunds r
+     where r.tenant_id = i.tenant_id and r.invoice_id = i.id and r.status = 'succeeded')
+   where i.tenant_id = new.tenant_id and i.id = new.invoice_id;
+  return null;
+end $$;
+create trigger sums after insert or update on public.refunds for each row execute function app.sum_refunds();
+
+create function app.sum_disputes() returns trigger language plpgsql set search_path = '' as $$
+begin
+  update public.payments p
+     set lost_cents = coalesce(s.lost, 0), open_disputes = coalesce(s.open, 0)
+    from (select sum(d.amount_cents) filter (where d.status = 'lost') as lost, count(*) filter (where d.status = 'open') as open
+            from public.disputes d where d.tenant_id = new.tenant_id and d.payment_id = new.payment_id) s
+   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
+  update public.invoices i set open_disputes = (
+    select count(*) from public.disputes d
+      join public.allocations a on a.tenant_id = d.tenant_id and a.payment_id = d.payment_id and a.released_at is null
+     where d.tenant_id = i.tenant_id and d.status = 'open' and a.invoice_id = i.id)
+   where i.tenant_id = new.tenant_id
+     and i.id in (select a.invoice_id from public.allocations a
+                   where a.tenant_id = new.tenant_id and a.payment_id = new.payment_id and a.released_at is null);
+  return null;
+end $$;
+create trigger sums after insert or update on public.disputes for each row execute function app.sum_disputes();
+
+create function app.sum_credits() returns trigger language plpgsql set search_path = '' as $$
+begin
+  update public.invoices i set credited_cents = (
+    select coalesce(sum(c.amount_cents), 0) from public.credit_notes c where c.tenant_id = i.tenant_id and c.invoice_id = i.id)
+   where i.tenant_id = new.tenant_id and i.id = new.invoice_id;
+  return null;
+end $$;
+create trigger sums after insert on public.credit_notes for each row execute function app.sum_credits();
+
+create function app.sum_ledger() returns trigger language plpgsql set search_path = '' as $$
+begin
+  update public.contacts c set ltv_cents = c.ltv_cents + s.amount
+    from (select r.tenant_id, r.contact_id, sum(r.amount_cents) as amount from added r where r.contact_id is not null group by 1, 2) s
+   where c.tenant_id = s.tenant_id and c.id = s.contact_id;
+  return null;
+end $$;
+create trigger sums after insert on public.ledger_entries referencing new table as added for each statement execute function app.sum_ledger();
+
+-- Health counts invoices and disputes.
+do $$
+declare t text;
+begin
+  foreach t in array array['invoices', 'disputes'] loop
+    execute format('create trigger health_dirty_insert after insert on public.%I referencing new table as changed for each statement execute function app.mark_health_dirty()', t);
+    execute format('create trigger health_dirty_update after update on public.%I referencing new table as changed for each statement execute function app.mark_health_dirty()', t);
+  end loop;
+end $$;
+
+reset role;
