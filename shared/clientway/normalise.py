@@ -23,7 +23,7 @@ _SENTINELS: Final = frozenset({
 _LEGAL_SUFFIXES: Final = frozenset({
     "inc", "incorporated", "llc", "llp", "lp", "ltd", "limited", "corp", "corporation", "co", "company", "plc", "gmbh", "pllc", "pc",
 })  # fmt: skip
-_STREET_WORDS: Final = {
+STREET_WORDS: Final = {
     "street": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct",
     "place": "pl", "square": "sq", "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "circle": "cir", "suite": "ste",
     "apartment": "apt", "building": "bldg", "floor": "fl", "room": "rm", "unit": "ste", "north": "n", "south": "s", "east": "e",
@@ -182,5 +182,5 @@ def address_key(line: str | None, city: str | None, state: str | None, postal: s
     place = (postal or "")[:5] or name_key(city)
     if not words or not place:
         return None
-    street = " ".join(_STREET_WORDS.get(word, word) for word in words)
+    street = " ".join(STREET_WORDS.get(word, word) for word in words)
     return f"{street}|{place}|{us_state(state) or fold(state)}"
