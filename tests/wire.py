@@ -16,11 +16,14 @@ import sqlglot
 from sqlglot import exp
 
 from clientway import db
-from clientway.identity import tables as _identity  # noqa: F401  (fills metadata)
+from clientway.billing import tables as _billing  # noqa: F401  (fills metadata)
+from clientway.identity import tables as _identity  # noqa: F401
 from clientway.integrations import tables as _integrations  # noqa: F401
+from clientway.lifecycle import client_tables as _clients  # noqa: F401
 from clientway.lifecycle import tables as _lifecycle  # noqa: F401
 from clientway.pipeline import PipelinedConnection
 from clientway.tables import metadata
+from clientway.work import tables as _work  # noqa: F401
 
 TENANT_TABLES = frozenset(name for name, table in metadata.tables.items() if "tenant_id" in table.c)
 

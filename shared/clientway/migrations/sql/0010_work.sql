@@ -109,6 +109,23 @@ create index jobs_assignee on public.jobs (tenant_id, assignee_id, start_at, id)
 create index jobs_series on public.jobs (tenant_id, series_id, start_at, id);
 create index jobs_updated on public.jobs (tenant_id, updated_at, id);
 
+-- What somebody has to do within a time. Their row is locked first, so that who asks and who books wait for one another; as a
+-- volatile function it then sees what those before have committed, which the statement that calls it may have begun too early for.
+create function app.busy(p_assignee uuid, p_start timestamptz, p_end timestamptz, p_except uuid default null)
+returns table (job_id uuid, title text, start_at timestamptz, end_at timestamptz)
+language plpgsql set search_path = '' as $$
+begin
+  perform from public.reps r where r.tenant_id = app.tenant() and r.id = p_assignee for no key update;
+  return query
+    select j.id, j.title, j.start_at, j.end_at from public.jobs j
+     where j.tenant_id = app.tenant() and j.assignee_id = p_assignee and j.status in ('scheduled', 'in_progress')
+       -- No job is longer than 30 days, so that the index is bounded at both ends.
+       and j.start_at > p_start - interval '31 days' and j.start_at < p_end and j.end_at > p_start and j.id is distinct from p_except
+     order by j.start_at, j.id limit 20;
+end $$;
+revoke all on function app.busy(uuid, timestamptz, timestamptz, uuid) from public;
+grant execute on function app.busy(uuid, timestamptz, timestamptz, uuid) to clientway_app, clientway_job;
+
 -- A message due at a time, about a job or an invoice as it stood when it was planned (anchor_at): see design, reminders.
 -- recipient names whom, not where: the address is looked up when it goes out.
 create table public.reminders (
