@@ -68,6 +68,7 @@ create table public.invoices (
   allocated_cents bigint not null default 0 check (allocated_cents >= 0),
   reopened_cents bigint not null default 0 check (reopened_cents >= 0),
   refunded_cents bigint not null default 0 check (refunded_cents >= 0),
+  lost_cents bigint not null default 0 check (lost_cents >= 0),
   open_disputes integer not null default 0 check (open_disputes >= 0),
   balance_cents bigint generated always as (total_cents - credited_cents - allocated_cents + reopened_cents) stored,
   issued_on date,
@@ -159,11 +160,15 @@ create table public.payments (
   captured_at timestamptz,
   failed_at timestamptz,
   failure text check (length(failure) <= 500),
-  -- Kept by triggers: what of it pays invoices, what was given back, what a lost dispute took.
+  -- Kept by triggers: what of it pays invoices, what was given back, what a lost dispute took; and what of these two came out of
+  -- what pays invoices. The rest of it is the client's credit.
   allocated_cents bigint not null default 0 check (allocated_cents >= 0),
   refunded_cents bigint not null default 0 check (refunded_cents >= 0),
   refunding_cents bigint not null default 0 check (refunding_cents >= 0),
   lost_cents bigint not null default 0 check (lost_cents >= 0),
+  returned_cents bigint not null default 0 check (returned_cents >= 0),
+  unapplied_cents bigint generated always as
+    (case when status = 'succeeded' then amount_cents - allocated_cents - refunded_cents - lost_cents + returned_cents else 0 end) stored,
   open_disputes integer not null default 0 check (open_disputes >= 0),
   note text check (length(note) <= 2000),
   version bigint not null default 1,
@@ -171,7 +176,9 @@ create table public.payments (
   updated_at timestamptz not null default now(),
   primary key (tenant_id, id),
   constraint payments_allocated check (allocated_cents <= amount_cents),
-  constraint payments_refunded check (refunded_cents + refunding_cents + lost_cents <= amount_cents),
+  constraint payments_refunded check (refunded_cents + lost_cents <= amount_cents),
+  constraint payments_refunding check (refunding_cents <= amount_cents),
+  constraint payments_unapplied check (allocated_cents + refunded_cents + lost_cents - returned_cents <= amount_cents),
   check ((status = 'succeeded') = (captured_at is not null)),
   check (status = 'succeeded' or (allocated_cents = 0 and refunded_cents = 0 and refunding_cents = 0 and lost_cents = 0)),
   check ((provider = 'staff') = (provider_id is null)),
@@ -181,21 +188,27 @@ create table public.payments (
 );
 create unique index payments_provider on public.payments (tenant_id, provider, provider_id) where provider_id is not null;
 create index payments_organization on public.payments (tenant_id, organization_id, created_at, id);
-create index payments_contact on public.payments (tenant_id, contact_id, created_at, id);
+create index payments_contact on public.payments (tenant_id, contact_id, updated_at, id);
 create index payments_updated on public.payments (tenant_id, updated_at, id);
 create index payments_status on public.payments (tenant_id, status, updated_at, id);
 create index payments_quote on public.payments (tenant_id, quote_id) where quote_id is not null;
 
--- What of a payment pays which invoice. Taken back by released_at, never deleted.
+-- What of a payment pays which invoice, and what of that was given back or lost since; reopened is what of those the invoice
+-- asks for again. Taken back by released_at, never deleted.
 create table public.allocations (
   tenant_id uuid not null default app.tenant() references public.tenants,
   id uuid not null,
   payment_id uuid not null,
   invoice_id uuid not null,
   amount_cents bigint not null check (amount_cents > 0),
+  refunded_cents bigint not null default 0 check (refunded_cents >= 0),
+  lost_cents bigint not null default 0 check (lost_cents >= 0),
+  reopened_cents bigint not null default 0 check (reopened_cents >= 0),
   released_at timestamptz,
   created_at timestamptz not null default now(),
   primary key (tenant_id, id),
+  constraint allocations_returned check (refunded_cents + lost_cents <= amount_cents),
+  constraint allocations_reopened check (reopened_cents <= refunded_cents + lost_cents),
   foreign key (tenant_id, payment_id) references public.payments (tenant_id, id),
   foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id)
 );
@@ -215,6 +228,8 @@ create table public.refunds (
   provider text not null default 'staff' check (provider in ('staff', 'stripe')),
   provider_id text check (length(provider_id) <= 255),
   failure text check (length(failure) <= 500),
+  -- What of it came out of which allocation ({id: cents}), so that a refund the bank sends back puts it there again.
+  parts jsonb not null default '{}',
   succeeded_at timestamptz,
   version bigint not null default 1,
   created_at timestamptz not null default now(),
@@ -236,6 +251,8 @@ create table public.disputes (
   amount_cents bigint not null check (amount_cents > 0),
   currency text not null check (currency ~ '^[A-Z]{3}$'),
   status text not null check (status in ('open', 'won', 'lost')),
+  -- What it took once lost: no more than was there.
+  lost_cents bigint not null default 0 check (lost_cents between 0 and amount_cents),
   reason text check (length(reason) <= 200),
   provider text not null default 'staff' check (provider in ('staff', 'stripe')),
   provider_id text check (length(provider_id) <= 255),
@@ -246,6 +263,7 @@ create table public.disputes (
   updated_at timestamptz not null default now(),
   primary key (tenant_id, id),
   check ((status = 'open') = (closed_at is null)),
+  check (status = 'lost' or lost_cents = 0),
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
   foreign key (tenant_id, payment_id) references public.payments (tenant_id, id)
 );
@@ -298,51 +316,65 @@ call app.guard_tenant_tables(
   array['billing_settings', 'recurring_invoices', 'invoices', 'invoice_lines', 'payments', 'allocations', 'refunds', 'disputes', 'credit_notes', 'ledger_entries'],
   array['credit_notes', 'ledger_entries'], array['invoice_lines']);
 
--- The sums. Each recounts what its parents now have, under their row locks.
+-- The sums. Each recounts all that a parent now has, under its row lock: a statement that writes several tables is summed up
+-- once it is through, so whichever trigger comes first finds everything.
+
+create procedure app.sum_payment(p_tenant uuid, p_payment uuid) language plpgsql set search_path = '' as $$
+begin
+  update public.payments p
+     set allocated_cents = a.allocated, returned_cents = a.returned, refunded_cents = r.given, refunding_cents = r.asked,
+         lost_cents = d.lost, open_disputes = d.open
+    from (select coalesce(sum(x.amount_cents), 0) as allocated, coalesce(sum(x.refunded_cents + x.lost_cents), 0) as returned
+            from public.allocations x where x.tenant_id = p_tenant and x.payment_id = p_payment and x.released_at is null) a,
+         (select coalesce(sum(x.amount_cents) filter (where x.status = 'succeeded'), 0) as given,
+                 coalesce(sum(x.amount_cents) filter (where x.status = 'pending'), 0) as asked
+            from public.refunds x where x.tenant_id = p_tenant and x.payment_id = p_payment) r,
+         (select coalesce(sum(x.lost_cents), 0) as lost, count(*) filter (where x.status = 'open') as open
+            from public.disputes x where x.tenant_id = p_tenant and x.payment_id = p_payment) d
+   where p.tenant_id = p_tenant and p.id = p_payment
+     and (p.allocated_cents, p.returned_cents, p.refunded_cents, p.refunding_cents, p.lost_cents, p.open_disputes)
+         is distinct from (a.allocated, a.returned, r.given, r.asked, d.lost, d.open);
+end $$;
+
+create procedure app.sum_invoice(p_tenant uuid, p_invoice uuid) language plpgsql set search_path = '' as $$
+begin
+  update public.invoices i
+     set allocated_cents = a.allocated, refunded_cents = a.refunded, lost_cents = a.lost, reopened_cents = a.reopened, open_disputes = d.open
+    from (select coalesce(sum(x.amount_cents), 0) as allocated, coalesce(sum(x.refunded_cents), 0) as refunded,
+                 coalesce(sum(x.lost_cents), 0) as lost, coalesce(sum(x.reopened_cents), 0) as reopened
+            from public.allocations x where x.tenant_id = p_tenant and x.invoice_id = p_invoice and x.released_at is null) a,
+         (select count(*) as open from public.disputes x
+           where x.tenant_id = p_tenant and x.status = 'open'
+             and x.payment_id in (select y.payment_id from public.allocations y
+                                   where y.tenant_id = p_tenant and y.invoice_id = p_invoice and y.released_at is null)) d
+   where i.tenant_id = p_tenant and i.id = p_invoice
+     and (i.allocated_cents, i.refunded_cents, i.lost_cents, i.reopened_cents, i.open_disputes)
+         is distinct from (a.allocated, a.refunded, a.lost, a.reopened, d.open);
+end $$;
 
 create function app.sum_allocations() returns trigger language plpgsql set search_path = '' as $$
 begin
-  update public.payments p set allocated_cents = (
-    select coalesce(sum(a.amount_cents), 0) from public.allocations a
-     where a.tenant_id = p.tenant_id and a.payment_id = p.id and a.released_at is null)
-   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
-  update public.invoices i set allocated_cents = (
-    select coalesce(sum(a.amount_cents), 0) from public.allocations a
-     where a.tenant_id = i.tenant_id and a.invoice_id = i.id and a.released_at is null)
-   where i.tenant_id = new.tenant_id and i.id = new.invoice_id;
+  call app.sum_payment(new.tenant_id, new.payment_id);
+  call app.sum_invoice(new.tenant_id, new.invoice_id);
   return null;
 end $$;
 create trigger sums after insert or update on public.allocations for each row execute function app.sum_allocations();
 
 create function app.sum_refunds() returns trigger language plpgsql set search_path = '' as $$
 begin
-  update public.payments p
-     set refunded_cents = coalesce(s.given, 0), refunding_cents = coalesce(s.asked, 0)
-    from (select sum(r.amount_cents) filter (where r.status = 'succeeded') as given, sum(r.amount_cents) filter (where r.status = 'pending') as asked
-            from public.refunds r where r.tenant_id = new.tenant_id and r.payment_id = new.payment_id) s
-   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
-  update public.invoices i set refunded_cents = (
-    select coalesce(sum(r.amount_cents), 0) from public.refunds r
-     where r.tenant_id = i.tenant_id and r.invoice_id = i.id and r.status = 'succeeded')
-   where i.tenant_id = new.tenant_id and i.id = new.invoice_id;
+  call app.sum_payment(new.tenant_id, new.payment_id);
   return null;
 end $$;
 create trigger sums after insert or update on public.refunds for each row execute function app.sum_refunds();
 
 create function app.sum_disputes() returns trigger language plpgsql set search_path = '' as $$
+declare one uuid;
 begin
-  update public.payments p
-     set lost_cents = coalesce(s.lost, 0), open_disputes = coalesce(s.open, 0)
-    from (select sum(d.amount_cents) filter (where d.status = 'lost') as lost, count(*) filter (where d.status = 'open') as open
-            from public.disputes d where d.tenant_id = new.tenant_id and d.payment_id = new.payment_id) s
-   where p.tenant_id = new.tenant_id and p.id = new.payment_id;
-  update public.invoices i set open_disputes = (
-    select count(*) from public.disputes d
-      join public.allocations a on a.tenant_id = d.tenant_id and a.payment_id = d.payment_id and a.released_at is null
-     where d.tenant_id = i.tenant_id and d.status = 'open' and a.invoice_id = i.id)
-   where i.tenant_id = new.tenant_id
-     and i.id in (select a.invoice_id from public.allocations a
-                   where a.tenant_id = new.tenant_id and a.payment_id = new.payment_id and a.released_at is null);
+  call app.sum_payment(new.tenant_id, new.payment_id);
+  for one in select distinct a.invoice_id from public.allocations a
+              where a.tenant_id = new.tenant_id and a.payment_id = new.payment_id and a.released_at is null order by 1 loop
+    call app.sum_invoice(new.tenant_id, one);
+  end loop;
   return null;
 end $$;
 create trigger sums after insert or update on public.disputes for each row execute function app.sum_disputes();
