@@ -102,7 +102,7 @@ def queue(draw, monkeypatch, admin_engine, database_url):
     monkeypatch.setenv("MAIL_QUEUE_URL", "the mail queue")
     monkeypatch.setenv("MAIL_FROM", "Clientway <hello@clientway.example>")
     settings.cache_clear()
-    monkeypatch.setattr(relay, "_sqs", lambda: made)
+    monkeypatch.setattr(relay, "sqs", lambda: made)
     yield made
     monkeypatch.undo()
     settings.cache_clear()

@@ -26,7 +26,7 @@ def queue(monkeypatch, database_url):
         url = sqs.create_queue(QueueName=f"mail-{uuid4().hex}")["QueueUrl"]
         monkeypatch.setenv("MAIL_QUEUE_URL", url)
         settings.cache_clear()
-        relay._sqs.cache_clear()
+        relay.sqs.cache_clear()
 
         def read():
             found = []
@@ -37,7 +37,7 @@ def queue(monkeypatch, database_url):
         yield read
     monkeypatch.undo()
     settings.cache_clear()
-    relay._sqs.cache_clear()
+    relay.sqs.cache_clear()
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_queue_that_is_away_is_tried_again_later(tenant, outbox, queue, monkey
             raise EndpointConnectionError(endpoint_url="https://sqs.example")
 
     with monkeypatch.context() as patch:
-        patch.setattr(relay, "_sqs", Away)
+        patch.setattr(relay, "sqs", Away)
         assert run() == {"sent": 0, "unsubscribed": 0, "failed": 1}
     (row,) = outbox()
     assert (row["sent_at"], row["attempts"], row["lease_until"]) == (None, 1, None)
@@ -143,7 +143,7 @@ def test_a_queue_that_is_away_is_tried_again_later(tenant, outbox, queue, monkey
 
 def test_a_message_that_sqs_refuses_holds_up_no_other(tenant, outbox, queue, monkeypatch):
     publish(tenant, count=2)
-    real = relay._sqs()
+    real = relay.sqs()
 
     class Refusing:
         def send_message_batch(self, *, QueueUrl, Entries):  # noqa: N803
@@ -151,7 +151,7 @@ def test_a_message_that_sqs_refuses_holds_up_no_other(tenant, outbox, queue, mon
             return {**answer, "Failed": [{"Id": Entries[0]["Id"], "Code": "InternalError", "SenderFault": False}]}
 
     with monkeypatch.context() as patch:
-        patch.setattr(relay, "_sqs", Refusing)
+        patch.setattr(relay, "sqs", Refusing)
         assert run() == {"sent": 1, "unsubscribed": 0, "failed": 1}
     assert [row["sent_at"] is None for row in outbox()].count(True) == 1
 

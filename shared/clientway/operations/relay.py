@@ -5,11 +5,9 @@ A row goes out at least once; its id travels along as the receiver's idempotency
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +15,7 @@ from sqlalchemy import text
 
 from clientway.config import settings
 from clientway.db import job_connection
+from clientway.queues import sqs
 
 DESTINATIONS = {"mail": "mail_queue_url", "import": "import_queue_url"}
 """Topic (up to its first dot) → the setting that holds its queue.
@@ -126,7 +125,7 @@ def _send(queue_url: str, rows: Sequence[Row]) -> dict[UUID, str]:
         for index, row in enumerate(rows)
     ]
     try:
-        answer = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
+        answer = sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
     except Exception as error:  # noqa: BLE001  (whatever it is, the rows are tried again and carry the reason)
         return {row.id: f"{type(error).__name__}: {error}" for row in rows}
     return {rows[int(entry["Id"])].id: f"{entry['Code']}: {entry.get('Message', '')}" for entry in answer.get("Failed", [])}
@@ -152,14 +151,3 @@ _CLAIM = text("select tenant_id, id, topic, payload, attempts from app.claim_out
 _FINISH = text("select app.finish_outbox(cast(:ids as uuid[]), :token)")
 _RETRY = text("select app.retry_outbox(:id, :token, cast(:delay as interval), :error)")
 
-
-@cache
-def _sqs() -> Any:
-    # Here and not above: boto3 takes a third of a second, and the rules above are wanted without it.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    # From private subnets SQS is reached over IPv6; a stand-in on this machine has one address only.
-    dual_stack = os.environ.get("SQS_DUALSTACK") == "true" and "AWS_ENDPOINT_URL" not in os.environ
-    retries = {"mode": "standard", "total_max_attempts": 2}
-    return boto3.client("sqs", config=Config(connect_timeout=2, read_timeout=8, retries=retries, use_dualstack_endpoint=dual_stack))

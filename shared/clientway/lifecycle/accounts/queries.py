@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, literal_column, select, text
 
 from clientway.db import Tx
-from clientway.lifecycle.accounts.schemas import Filters
+from clientway.lifecycle.accounts.schemas import Filters, SubscribedPlan
 from clientway.lifecycle.tables import client_accounts, reps
 from clientway.paging import Request, one, page
 
@@ -131,6 +131,27 @@ def set_plan(tx: Tx, organization_id: UUID, plan: Mapping[str, Any]) -> None:
              client_since = cast(:since as timestamptz)
        where tenant_id = app.tenant() and organization_id = :organization_id""")
     tx.execute(statement, {**plan, "organization_id": organization_id})
+
+
+# An older period than the account's changes no hours: what is told late was told of already.
+_FOLLOW = text("""
+update client_accounts a
+   set support_plan_tier = :tier, support_plan_status = :standing, support_minutes_included = :minutes, mrr_cents = :mrr_cents,
+       support_plan_started_at = case when a.support_plan_tier <> :tier then :now else a.support_plan_started_at end,
+       support_minutes_used = case when cast(:period_start as timestamptz) > coalesce(a.support_period_start, '-infinity') then 0
+                                   else a.support_minutes_used end,
+       support_period_start = greatest(a.support_period_start, cast(:period_start as timestamptz)),
+       plan_ends_at = :ends_at, stripe_subscription_id = :provider_id,
+       status = case when :ended and a.status in ('active', 'paused') then 'cancelled'
+                     when :standing = 'active' and a.status = 'cancelled' then 'active' else a.status end,
+       health_dirty_at = coalesce(a.health_dirty_at, :now), version = a.version + 1, updated_at = :now
+ where a.tenant_id = app.tenant() and a.organization_id = :organization_id
+""")
+
+
+def follow_subscriptions(tx: Tx, organization_id: UUID, plan: SubscribedPlan) -> bool:
+    """Write what subscriptions come to; returns whether there is an account."""
+    return tx.execute(_FOLLOW, {**vars(plan), "organization_id": organization_id, "now": tx.now}).rowcount == 1
 
 
 _BILLING = text(f"""

@@ -154,6 +154,21 @@ class Billing(Schema):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SubscribedPlan:
+    """What all of an organization's subscriptions make of its account."""
+
+    tier: PlanTier
+    standing: PlanStatus
+    minutes: int
+    mrr_cents: int
+    provider_id: str | None
+    period_start: datetime | None
+    ends_at: datetime | None
+    ended: bool
+    """The last one is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a caller asked of the list."""
 

@@ -8,7 +8,7 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.accounts import queries, reports
-from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch, Filters
+from clientway.lifecycle.accounts.schemas import AccountHealthReport, ClientAccountPatch, Filters, SubscribedPlan
 from clientway.paging import Request
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ def set_plan(tx: Tx, organization_id: UUID, conversion: "Conversion") -> None:
     since = conversion.client_since or tx.now
     plan = {"tier": conversion.support_plan_tier, "minutes": conversion.support_minutes_included, "since": since}
     queries.set_plan(tx, organization_id, {**plan, "mrr_cents": conversion.mrr_cents, "currency": conversion.currency})
+
+
+def follow_subscriptions(tx: Tx, organization_id: UUID, plan: SubscribedPlan) -> bool:
+    """Bring an organization's account in line with its subscriptions, hours beginning anew with each period.
+
+    Returns whether there is an account. The last subscription's end cancels it; the stage is the caller's to reconsider.
+    """
+    return queries.follow_subscriptions(tx, organization_id, plan)
 
 
 def change(tx: Tx, account_id: UUID, patch: ClientAccountPatch, *, version: int) -> Any:

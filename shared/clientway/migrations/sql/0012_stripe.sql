@@ -87,6 +87,7 @@ create table public.subscriptions (
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id)
 );
 create index subscriptions_organization on public.subscriptions (tenant_id, organization_id, created_at, id);
+create index subscriptions_customer on public.subscriptions (tenant_id, provider_customer_id) where provider_customer_id is not null;
 create index subscriptions_status on public.subscriptions (tenant_id, status, updated_at, id);
 
 alter table public.client_accounts
