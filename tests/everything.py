@@ -48,6 +48,7 @@ ROWS: dict[str, dict[str, str]] = {
     "contact_merges": {"survivor_id": ":contacts", "merged_id": ":second_contact", "before": "'{}'", "after": "'{}'", "moved": "'{}'",
                        "undo_until": "now() + interval '90 days'"},
     "client_counts": {"active_clients": "1"},
+    "contact_update_proposals": {"contact_id": ":contacts", "first_name": "'Ann'", "actor_type": "'job'"},
     "services": {"name": "'Deep clean'", "currency": "'USD'"},
     "job_series": {"organization_id": ":organizations", "contact_id": ":contacts", "service_id": ":services", "address_id": ":contact_addresses",
                    "assignee_id": ":reps", "currency": "'USD'", "rrule": "'FREQ=WEEKLY'", "starts_local": "'2026-01-05 09:00'", "time_zone": "'UTC'",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from clientway.tables import metadata
 
@@ -114,4 +115,19 @@ sign_in_links = Table(
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
     Column("used_at", TIMESTAMP(timezone=True)),
+)
+
+platform_outbox = Table(
+    "platform_outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=FetchedValue()),
+    Column("available_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("lease_until", TIMESTAMP(timezone=True)),
+    Column("lease_token", Uuid),
+    Column("last_error", Text),
+    Column("sent_at", TIMESTAMP(timezone=True)),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
 )

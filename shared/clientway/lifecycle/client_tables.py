@@ -226,3 +226,20 @@ client_counts = Table(
     Column("ltv_cents", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
 )
+
+contact_update_proposals = Table(
+    "contact_update_proposals",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("id", Uuid, primary_key=True),
+    Column("contact_id", Uuid, nullable=False),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("email", Text),
+    Column("phone", Text),
+    Column("status", Text, nullable=False, server_default=FetchedValue()),
+    Column("actor_type", Text, nullable=False),
+    Column("actor_id", Uuid),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("decided_at", TIMESTAMP(timezone=True)),
+)
