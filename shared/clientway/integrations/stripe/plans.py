@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
-
 from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, check_version
@@ -28,10 +26,9 @@ def find(tx: Tx, request: Request) -> Any:
 def create(tx: Tx, plan: PlanCreate) -> Any:
     """Name a plan for a price. Raises PlanExists (409)."""
     plan_id = uuid7()
-    try:
-        answer = queries.insert_plan(tx, plan_id, plan.model_dump())
-    except IntegrityError:
-        raise PlanExists("A plan is named for this lookup key.", errors=[FieldError("#/lookup_key", "taken", "has a plan")]) from None
+    answer = queries.insert_plan(tx, plan_id, plan.model_dump())
+    if answer is None:
+        raise PlanExists("A plan is named for this lookup key.", errors=[FieldError("#/lookup_key", "taken", "has a plan")])
     effects.audit(tx, "stripe_plan.created", "stripe_plan", plan_id, plan.model_dump())
     return answer
 

@@ -46,7 +46,8 @@ _KEEP = text("""
 with kept as (
   update stripe_objects set fetched_at = :fetched_at, state_hash = :state_hash
    where tenant_id = app.tenant() and object_id = cast(:object_id as text) and fetched_at < :fetched_at)
-insert into stripe_events (event_id, type, object_id, outcome, detail) values (:event_id, :type, cast(:object_id as text), :outcome, :detail)
+insert into stripe_events (event_id, type, object_id, outcome, detail)
+values (:event_id, :type, cast(:object_id as text), :outcome, :detail)
 on conflict (tenant_id, event_id) do nothing returning 1
 """)
 _HEARD = text("select exists (select from stripe_events where tenant_id = app.tenant() and event_id = :event_id)")
@@ -183,13 +184,14 @@ def plans(tx: Tx, request: Request) -> Any:
 
 
 def insert_plan(tx: Tx, plan_id: UUID, row: Mapping[str, Any]) -> Any:
-    """Insert a plan; the answer."""
+    """Insert a plan; the answer, or None when there is one for this lookup key."""
     statement = f"""
       with written as (
         insert into stripe_plans (id, lookup_key, support_plan_tier, support_minutes_included, created_at, updated_at)
-        values (:id, :lookup_key, :support_plan_tier, :support_minutes_included, :now, :now) returning *)
+        values (:id, :lookup_key, :support_plan_tier, :support_minutes_included, :now, :now)
+        on conflict (tenant_id, lookup_key) do nothing returning *)
       {_WRITTEN}"""
-    return one(tx.execute(text(statement), {"id": plan_id, "now": tx.now, **row}).one())
+    return one(tx.execute(text(statement), {"id": plan_id, "now": tx.now, **row}).one_or_none())
 
 
 def lock_plan(tx: Tx, plan_id: UUID) -> int | None:
