@@ -20,6 +20,7 @@ TEMPLATE = "clientway_template"
 ENVIRONMENT = {
     "CLIENTWAY_SIGNING_KEY": "test-signing-key-test-signing-key-0",
     "CLIENTWAY_IDENTITY_KEY": "test-identity-key-test-identity-key",
+    "STRIPE_TICKET_KEY": "test-ticket-key-test-ticket-key-00",
     "PUBLIC_URL": "http://127.0.0.1:3000",
     "POWERTOOLS_SERVICE_NAME": "clientway",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",

@@ -37,6 +37,7 @@ class Settings:
     import_bucket: str
     mail_queue_url: str
     import_queue_url: str
+    stripe_send_queue_url: str
 
 
 @cache
@@ -60,6 +61,7 @@ def settings() -> Settings:
         import_bucket=os.environ.get("IMPORT_BUCKET", ""),
         mail_queue_url=os.environ.get("MAIL_QUEUE_URL", ""),
         import_queue_url=os.environ.get("IMPORT_QUEUE_URL", ""),
+        stripe_send_queue_url=os.environ.get("STRIPE_SEND_QUEUE_URL", ""),
     )
 
 

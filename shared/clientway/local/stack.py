@@ -21,7 +21,7 @@ DATABASE = "clientway"
 # What would only be noise on a console; whoever wants it sets the variable.
 _QUIET = {"POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true", "POWERTOOLS_TRACE_DISABLED": "true"}
 # Keys that the functions get from Secrets Manager in the cloud.
-_KEYS = ("CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY")
+_KEYS = ("CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY", "STRIPE_TICKET_KEY")
 
 
 class StackError(RuntimeError):
