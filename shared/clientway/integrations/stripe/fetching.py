@@ -47,6 +47,9 @@ def read(reader: Reader, about: Subject) -> dict[str, Any] | None:
 
 def _payment(reader: Reader, about: Subject) -> dict[str, Any] | None:
     intent_id, charge_id = _leads_to(reader, about)
+    if intent_id is None and charge_id is not None:
+        # A charge of an intent is that intent's payment, not another one.
+        intent_id = shapes.identifier((reader.one("charge", charge_id) or {}).get("payment_intent"))
     intent = reader.one("payment_intent", intent_id) if intent_id else None
     latest: Any = intent and intent.get("latest_charge")
     charge = latest if isinstance(latest, Mapping) else None
