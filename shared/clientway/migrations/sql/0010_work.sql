@@ -40,8 +40,10 @@ create table public.job_series (
   overlap_forced boolean not null default false,
   excluded_local timestamp[] not null default '{}' check (cardinality(excluded_local) <= 1000),
   status text not null default 'active' check (status in ('active', 'ended')),
-  materialized_until timestamptz,
+  status_reason text check (length(status_reason) <= 2000),
+  -- The first occurrence that there is no job for yet, locally and as a moment; null where no more will come.
   next_local timestamp,
+  materialized_until timestamptz,
   split_from uuid,
   version bigint not null default 1,
   created_at timestamptz not null default now(),
