@@ -1,8 +1,11 @@
 """Read and keep the tenant's own records of people."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from sqlalchemy.exc import DatabaseError
 
@@ -12,22 +15,35 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import queries
-from clientway.lifecycle.contacts.queries import Keys
-from clientway.lifecycle.contacts.schemas import ContactCreate, ContactPatch, Filters
+from clientway.lifecycle.contacts.queries import Keys, Write
+from clientway.lifecycle.contacts.schemas import ClientCreate, ContactCreate, ContactPatch, Filters
+from clientway.lifecycle.custom_fields import values
 from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier, Row
+from clientway.lifecycle.reach import rules as reach
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import Request
 
 _STAGE_FACTS = ("phone_e164", "email_norm")
 _SOMEBODY = ("first_name", "last_name", "email", "phone")
-_CONSTRAINTS = {"contacts_email": "email", "contacts_hubspot": "hubspot_contact_id"}
+_ELSEWHERE = {"tags", "custom_fields"}
+_CONSTRAINTS = {"contacts_email": "email", "contact_emails_live": "email", "contacts_hubspot": "hubspot_contact_id"}
 
 
 class ContactExists(Conflict):
     """409: another live contact has the same e-mail or HubSpot id; `existing_id` names it."""
 
     code, title = "contact_exists", "Contact exists"
+
+
+class ContactMerged(Conflict):
+    """409: the contact turned out to be another one, which `merged_into` names."""
+
+    code, title = "contact_merged", "Contact merged"
+
+    def __init__(self, merged_into: str) -> None:
+        """Name the survivor."""
+        super().__init__("The contact was merged into another one: change that, or take the merge back.", merged_into=merged_into)
 
 
 class OrganizationDeleted(Conflict):
@@ -50,7 +66,7 @@ def of_organization(tx: Tx, organization_id: UUID, request: Request, *, include_
 
 
 def read(tx: Tx, contact_id: UUID, *, include_deleted: bool = False) -> Any:
-    """One contact. Raises NotFound (404)."""
+    """One contact; of one that was merged the survivor, with its id as `merged_into`. Raises NotFound (404)."""
     answer = queries.read(tx, contact_id, include_deleted=include_deleted)
     if answer is None:
         raise _absent()
@@ -62,59 +78,100 @@ def create(tx: Tx, organization_id: UUID, contact: ContactCreate) -> Any:
 
     Raises NotFound (404), ContactExists (409) with the contact who has the e-mail, Unprocessable (422).
     """
-    given = contact.model_dump(mode="json")
-    email_norm = _check(given, given)
+    given = contact.model_dump(mode="json", exclude=_ELSEWHERE)
+    email_norm = _check(tx, given, given)
     keys = Keys(email_norm=email_norm, hubspot_contact_id=contact.hubspot_contact_id, location_id=contact.location_id)
     dossier = queries.lock_organization(tx, organization_id, keys)
     if dossier is None or not dossier.is_live:
         raise NotFound("There is no such organization.")
-    _check_keys(dossier.probes or {}, None, str(organization_id) if contact.location_id else None)
+    probes = dossier.probes or {}
+    _check_keys(probes, None, str(organization_id) if contact.location_id else None)
 
     given["is_primary"] = contact.is_primary or not dossier.contacts
-    contact_id = uuid7()
-    row = {"id": str(contact_id), "organization_id": str(organization_id), **given, "slug": _slug(given)}
-    row |= _facts(row, email_norm, dossier.region) | {"created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
-    derived, person = _derived(dossier, row), Reachable(contact_id, email_norm, row["phone_e164"])
-    for _ in range(slugs.TRIES):
-        answer = queries.insert(tx, dossier, row, derived, person)
-        if answer is not None:
-            break
-        _check_keys(queries.same_keys(tx, keys), None, None)
-    else:
-        raise slugs.SlugRace
-    if any(row[name] for name in _STAGE_FACTS):
+    write = _new(tx, contact, {"organization_id": str(organization_id), **given}, email_norm, dossier.region, probes)
+    answer = _insert(tx, write, keys, dossier, _derived(dossier, write.row))
+    if any(write.row[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [organization_id])
-    effects.audit(tx, "contact.created", "contact", contact_id, contact.model_dump(mode="json", exclude_unset=True))
+    effects.audit(tx, "contact.created", "contact", write.person.contact_id, contact.model_dump(mode="json", exclude_unset=True))
     return answer
 
 
-def change(tx: Tx, contact_id: UUID, patch: ContactPatch, *, version: int) -> Any:
-    """Replace what was sent; the slug stays as it is.
+def create_client(tx: Tx, client: ClientCreate) -> Any:
+    """Add a private client; an organization of their own opens with their first job or invoice.
 
-    Raises NotFound (404), PreconditionFailed (412), ContactExists (409), Unprocessable (422).
+    Raises ContactExists (409) with the contact who has the e-mail, Unprocessable (422).
+    """
+    given = client.model_dump(mode="json", exclude=_ELSEWHERE)
+    email_norm = _check(tx, given, given)
+    keys = Keys(email_norm=email_norm, hubspot_contact_id=client.hubspot_contact_id)
+    probes = queries.probe(tx, keys)
+    _check_keys(probes, None, None)
+    write = _new(tx, client, given, email_norm, probes["region"], probes)
+    answer = _insert(tx, write, keys)
+    effects.audit(tx, "contact.created", "contact", write.person.contact_id, client.model_dump(mode="json", exclude_unset=True))
+    return answer
+
+
+def change(tx: Tx, contact_id: UUID, patch: ContactPatch, *, version: int | None) -> Any:
+    """Replace what was sent, whatever the version if none is expected; the slug stays as it is.
+
+    Raises NotFound (404), PreconditionFailed (412), ContactExists or ContactMerged (409), Unprocessable (422).
     """
     sent = patch.model_dump(mode="json", exclude_unset=True)
     email_norm = normalise.email(patch.email) if patch.email else None
-    keys = Keys(email_norm=email_norm, hubspot_contact_id=patch.hubspot_contact_id, location_id=patch.location_id)
+    keys = Keys(
+        email_norm=email_norm, hubspot_contact_id=patch.hubspot_contact_id, location_id=patch.location_id,
+        default_address_id=patch.default_address_id,
+    )  # fmt: skip
     dossier, target = _lock(tx, contact_id, keys)
-    check_version(target["version"], version)
-    _check_keys(dossier.probes or {}, contact_id, target["organization_id"] or "none" if patch.location_id else None)
+    if version is not None:
+        check_version(target["version"], version)
+    probes = dossier.probes or {}
+    _check_keys(probes, contact_id, target["organization_id"] or "none" if patch.location_id else None)
+    if patch.default_address_id is not None and probes["address_of"] != str(contact_id):
+        pointer = FieldError("#/default_address_id", "unknown_address", "no address of this contact")
+        raise Unprocessable("The address is not the contact's.", errors=[pointer])
     if sent.get("is_primary") is False and target["is_primary"]:
         pointer = FieldError("#/is_primary", "needs_a_successor", "make another contact primary instead")
         raise Unprocessable("An organization with contacts has a primary one.", errors=[pointer])
 
-    row = {name: target[name] for name in ContactPatch.model_fields} | sent
-    row |= _facts(row, _check(row, sent), dossier.region)
-    derived = _derived(dossier, {**target, **row})
-    answer = _update(tx, dossier, contact_id, row, derived)
+    row = {name: target[name] for name in ContactPatch.model_fields if name not in _ELSEWHERE}
+    row |= {name: value for name, value in sent.items() if name not in _ELSEWHERE}
+    row |= _facts(row, _check(tx, row, sent), dossier.region, probes["reach"])
+    answer = _update(tx, dossier, contact_id, row, sent=sent)
     if dossier.organization and any(row[name] and row[name] != target[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [dossier.id])
-    effects.audit(tx, "contact.updated", "contact", contact_id, {name: value for name, value in sent.items() if value != target[name]})
+    before = {**target, "tags": probes["tags"], "custom_fields": probes["custom"]}
+    effects.audit(tx, "contact.updated", "contact", contact_id, {name: value for name, value in sent.items() if value != before[name]})
     return answer
 
 
+def fill(tx: Tx, contact_id: UUID, blanks: Mapping[str, str]) -> int:
+    """Fill in of a name, an e-mail and a phone (valid ones) what a contact has not got; it may have got it meanwhile. Returns its version.
+
+    Raises NotFound (404), ContactMerged (409), ContactExists (409) for somebody else's e-mail.
+    """
+    keys = Keys(email_norm=normalise.email(blanks.get("email")))
+    dossier, target = _lock(tx, contact_id, keys)
+    _check_keys(dossier.probes or {}, contact_id, None)
+    given = {name: value for name, value in blanks.items() if not target[name]}
+    version: int = target["version"]
+    if not given:
+        return version
+    row = {name: target[name] for name in _SOMEBODY} | given
+    row |= _facts(row, normalise.email(row["email"]) or target["email_norm"], dossier.region, (dossier.probes or {})["reach"])
+    answer = _update(tx, dossier, contact_id, row)
+    if dossier.organization and any(row[name] and row[name] != target[name] for name in _STAGE_FACTS):
+        stages.reconsider(tx, [dossier.id])
+    effects.audit(tx, "contact.updated", "contact", contact_id, given)
+    return int(answer.version)
+
+
 def delete(tx: Tx, contact_id: UUID, *, version: int) -> None:
-    """Hide a contact; if it was the primary one, the oldest that stays follows. Raises NotFound (404), PreconditionFailed (412)."""
+    """Hide a contact; if it was the primary one, the oldest that stays follows.
+
+    Raises NotFound (404), PreconditionFailed (412), ContactMerged (409).
+    """
     dossier, target = _lock(tx, contact_id, Keys())
     check_version(target["version"], version)
     follower = dossier.primary("contacts", without=contact_id)
@@ -127,20 +184,22 @@ def delete(tx: Tx, contact_id: UUID, *, version: int) -> None:
 def restore(tx: Tx, contact_id: UUID) -> Any:
     """Bring a contact back, primary only if nobody else is; a live one stays as it is.
 
-    Raises NotFound (404), ContactExists (409) when another has its e-mail by now, OrganizationDeleted (409).
+    Raises NotFound (404), ContactExists (409) when another has one of its e-mails by now, OrganizationDeleted, ContactMerged (409).
     """
     dossier = queries.lock(tx, contact_id, Keys())
     if dossier is None or dossier.target is None:
         raise _absent()
     target = dossier.target
+    if target["merged_into"] is not None:
+        raise ContactMerged(target["merged_into"])
     if target["deleted_at"] is not None:
         if dossier.organization and not dossier.is_live:
             raise OrganizationDeleted("The organization is deleted; restore it first.", organization_id=dossier.id)
-        keys = Keys(email_norm=target["email_norm"], hubspot_contact_id=target["hubspot_contact_id"])
-        _check_keys(queries.same_keys(tx, keys), contact_id, None)
+        taken = queries.probe(tx, Keys(hubspot_contact_id=target["hubspot_contact_id"]))
+        _check_keys({**taken, "same_email": (dossier.probes or {})["successor"]}, contact_id, None)
         is_primary = bool(dossier.organization) and not dossier.contacts
         row = {"deleted_at": None, "is_primary": is_primary, "email_norm": target["email_norm"], "phone_e164": target["phone_e164"]}
-        answer = _update(tx, dossier, contact_id, row, _derived(dossier, {**target, **row}))
+        answer = _update(tx, dossier, contact_id, row)
         if dossier.organization and any(target[name] for name in _STAGE_FACTS):
             stages.reconsider(tx, [dossier.id])
         effects.audit(tx, "contact.restored", "contact", contact_id)
@@ -148,34 +207,80 @@ def restore(tx: Tx, contact_id: UUID) -> Any:
     return queries.read(tx, contact_id)
 
 
+def _new(tx: Tx, body: ClientCreate, given: Row, email_norm: str | None, region: str, probes: Row) -> Write:
+    contact_id, moment = uuid7(), tx.now.isoformat()
+    row = {"id": str(contact_id), **given, "slug": slug(given)}
+    row |= _facts(row, email_norm, region) | {"created_at": moment, "updated_at": moment}
+    custom = values.settle(probes["fields"], body.custom_fields, {}, complete=True)
+    return Write(row, Reachable(contact_id, email_norm, row["phone_e164"]), body.tags, custom)
+
+
+def _insert(tx: Tx, write: Write, keys: Keys, dossier: Dossier | None = None, derived: Row | None = None) -> Any:
+    for _ in range(slugs.TRIES):
+        try:
+            answer = queries.insert(tx, write, dossier, derived)
+        except DatabaseError as error:
+            raise _explained(error) from None
+        if answer is not None:
+            return answer
+        _check_keys(queries.probe(tx, keys), None, None)
+    raise slugs.SlugRace
+
+
 def _lock(tx: Tx, contact_id: UUID, keys: Keys) -> tuple[Dossier, Row]:
     dossier = queries.lock(tx, contact_id, keys)
-    if dossier is None or dossier.target is None or dossier.target["deleted_at"] is not None:
+    if dossier is None or dossier.target is None:
+        raise _absent()
+    if dossier.target["merged_into"] is not None:
+        raise ContactMerged(dossier.target["merged_into"])
+    if dossier.target["deleted_at"] is not None:
         raise _absent()
     return dossier, dossier.target
 
 
-def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, derived: Row) -> Any:
-    person = Reachable(contact_id, row["email_norm"], row["phone_e164"])
+def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, *, sent: Row | None = None) -> Any:
+    probes, sent = dossier.probes or {}, sent or {}
+    custom = values.settle(probes["fields"], sent.get("custom_fields", {}), probes["custom"], complete=False)
+    write = Write(row, Reachable(contact_id, row["email_norm"], row["phone_e164"]), sent.get("tags", probes["tags"]), custom)
     try:
-        return queries.update(tx, dossier, row, derived, person)
+        return queries.update(tx, dossier, write, _derived(dossier, {**(dossier.target or {}), **row}))
     except DatabaseError as error:
-        # Somebody took it between the look and the write; the transaction is lost, so nobody can be asked who.
-        field = _CONSTRAINTS.get(db.constraint_name(error) or "")
-        if field is None:
-            raise
-        raise ContactExists(f"Another contact has this {field}.", errors=[FieldError(f"#/{field}", "taken", "is another's")]) from None
+        raise _explained(error) from None
 
 
-def _check(row: Row, sent: Row) -> str | None:
-    """The normalised e-mail. Raises Unprocessable (422) for an e-mail that is none, or nothing to know somebody by."""
+def _explained(error: DatabaseError) -> Exception:
+    """Somebody took it between the look and the write; the transaction is lost, so nobody can be asked who."""
+    field = _CONSTRAINTS.get(db.constraint_name(error) or "")
+    if field is None:
+        return error
+    return ContactExists(f"Another contact has this {field}.", errors=[FieldError(f"#/{field}", "taken", "is another's")])
+
+
+def _check(tx: Tx, row: Row, sent: Row) -> str | None:
+    """The normalised e-mail. Raises Unprocessable (422) for what is none, or nothing to know somebody by."""
     email_norm = normalise.email(row["email"]) if row["email"] else None
+    errors = []
     if sent.get("email") and not email_norm:
-        raise Unprocessable("The contact breaks a rule.", errors=[FieldError("#/email", "invalid_email", "not an e-mail address")])
+        errors.append(FieldError("#/email", "invalid_email", "not an e-mail address"))
+    if sent.get("time_zone") and sent["time_zone"] not in _zones():
+        errors.append(FieldError("#/time_zone", "unknown_time_zone", "no time zone of the IANA database"))
+    if (sent.get("birth_date") or "") > (tx.now + _AHEAD).date().isoformat():
+        errors.append(FieldError("#/birth_date", "in_the_future", "lies in the future"))
+    if errors:
+        raise Unprocessable("The contact breaks a rule.", errors=errors)
     if not any(row[name] for name in _SOMEBODY):
         pointers = [FieldError(f"#/{name}", "missing", "nothing given") for name in _SOMEBODY]
         raise Unprocessable("A contact has at least one of them.", errors=pointers)
     return email_norm or None
+
+
+# It is tomorrow already at the other end of the world.
+_AHEAD = timedelta(hours=14)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _check_keys(probes: Mapping[str, Any], contact_id: UUID | None, organization_id: str | None) -> None:
@@ -190,19 +295,23 @@ def _check_keys(probes: Mapping[str, Any], contact_id: UUID | None, organization
         raise Unprocessable("The location is not the organization's.", errors=[pointer])
 
 
-def _facts(row: Row, email_norm: str | None, region: str) -> dict[str, Any]:
-    """The columns that follow from what was given."""
-    full_name = " ".join(name for name in (row["first_name"], row["last_name"]) if name)
+def _facts(row: Row, email_norm: str | None, region: str, keys: Row | None = None) -> dict[str, Any]:
+    """The columns that follow from what was given; `keys` are of what the contact was reached at before."""
     phone_e164 = (row["phone"] and normalise.phone(row["phone"], region)) or None
-    return {
-        "email_norm": email_norm,
-        "phone_e164": phone_e164,
-        "name_norm": rules.name_norm(full_name, row["email"], row["phone"]),
-        "search_text": rules.search_text([full_name], [rules.reach(row["phone"], phone_e164, email_norm)]),
-    }
+    facts = {"email_norm": email_norm, "phone_e164": phone_e164}
+    secondary = reach.others(keys, email=email_norm, phone=phone_e164 or row["phone"]) if keys else []
+    return facts | found_by({**row, **facts}, secondary)
 
 
-def _slug(row: Row) -> str:
+def found_by(row: Row, secondary: list[str] | None = None) -> dict[str, Any]:
+    """What a contact is sorted and searched by; `secondary` are its further e-mails and phones."""
+    full_name = " ".join(name for name in (row["first_name"], row["last_name"]) if name)
+    reaches = [rules.reach(row["phone"], row["phone_e164"], row["email_norm"]), *(secondary or [])]
+    return {"name_norm": rules.name_norm(full_name, row["email"], row["phone"]), "search_text": rules.search_text([full_name], reaches)}
+
+
+def slug(row: Row) -> str:
+    """What a contact's slug begins with."""
     full_name = " ".join(name for name in (row["first_name"], row["last_name"]) if name)
     return normalise.slug(full_name, fallback="") or normalise.slug((row["email"] or "").partition("@")[0], fallback="contact")
 

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator
 from clientway.lifecycle.stages.schemas import StageName
 from clientway.schemas import Id, LongText, Patch, Schema, ShortText, Timestamp, Trimmed, Version
 
-EntityType = Literal["single_location", "multi_location", "franchise", "group"]
+EntityType = Literal["single_location", "multi_location", "franchise", "group", "individual"]
 Key = Annotated[Trimmed, StringConstraints(max_length=100)]
 Tag = Annotated[Trimmed, StringConstraints(max_length=60)]
 MOST_TAGS = 50

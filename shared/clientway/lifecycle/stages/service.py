@@ -1,19 +1,29 @@
 """The lifecycle of organizations: by hand, by facts, and by conversion to a client."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
 from clientway.errors import FieldError, NotFound, Unprocessable
+from clientway.ids import uuid7
 from clientway.lifecycle.accounts import service as accounts
 from clientway.lifecycle.organizations import existence
 from clientway.lifecycle.stages import queries
 from clientway.lifecycle.stages.queries import Applied
-from clientway.lifecycle.stages.rules import RANK, Move, Stage, check_move, settle
+from clientway.lifecycle.stages.rules import RANK, Facts, Move, Stage, check_move, settle
 from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, StageChange
 from clientway.paging import Request
+
+
+@dataclass(frozen=True)
+class Born:
+    """The first stage of a new organization, and the rows of its chain up to there."""
+
+    stage: Stage
+    transitions: list[dict[str, Any]]
 
 
 def change_stage(tx: Tx, organization_id: UUID, change: StageChange) -> OrganizationStage:
@@ -96,11 +106,32 @@ def _lock(tx: Tx, organization_id: UUID) -> queries.Standing:
     return standings[0]
 
 
+def born(tx: Tx, organization_id: UUID, facts: Facts) -> Born:
+    """Where an organization that is just being inserted stands by its facts; the moves there are told, their rows are the caller's."""
+    moves = settle(Stage.LEAD, facts)
+    for move in moves:
+        _tell(tx, organization_id, move)
+    rows = [
+        {
+            "id": str(uuid7()), "organization_id": str(organization_id), "sequence": step, "from_stage": move.from_stage,
+            "to_stage": move.to_stage, "trigger": move.trigger, "automatic": True, "actor_type": tx.actor.kind,
+            "actor_id": tx.actor.id and str(tx.actor.id), "changed_at": tx.now.isoformat(), "seconds_in_stage": 0,
+        }
+        for step, move in enumerate(moves, 1)
+    ]  # fmt: skip
+    return Born(moves[-1].to_stage if moves else Stage.LEAD, rows)
+
+
 def _move(tx: Tx, *moves: Applied) -> None:
     queries.apply(tx, moves)
     for one in moves:
-        title = f"{one.move.from_stage} → {one.move.to_stage}"
-        metadata = {"from": one.move.from_stage, "to": one.move.to_stage, "trigger": one.move.trigger, "automatic": one.move.automatic}
-        effects.record(tx, "stage_changed", title, organization_id=one.organization_id, description=one.reason, metadata=metadata)
-        effects.audit(tx, "organization.stage_changed", "organization", one.organization_id, metadata)
-        effects.publish(tx, "organization.stage_changed", {"organization_id": one.organization_id, **metadata})
+        _tell(tx, one.organization_id, one.move, one.reason)
+
+
+def _tell(tx: Tx, organization_id: UUID, move: Move, reason: str | None = None) -> None:
+    metadata = {"from": move.from_stage, "to": move.to_stage, "trigger": move.trigger, "automatic": move.automatic}
+    effects.record(
+        tx, "stage_changed", f"{move.from_stage} → {move.to_stage}", organization_id=organization_id, description=reason, metadata=metadata
+    )
+    effects.audit(tx, "organization.stage_changed", "organization", organization_id, metadata)
+    effects.publish(tx, "organization.stage_changed", {"organization_id": organization_id, **metadata})
