@@ -48,6 +48,7 @@ logger = Logger(service="clientway")
 
 SESSION_COOKIE = "__Host-clientway"
 PORTAL_COOKIE = "__Host-clientway-portal"
+PERSON_COOKIE = "__Host-clientway-person"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _ATTEMPTS = 2
 
@@ -242,7 +243,7 @@ def transaction(app: Api, *, needs: str, replay_refusal: Problem | None = None) 
     the request's Idempotency-Key already has an answer.
     """
     app.replay_refusal = replay_refusal
-    token = _credential(app, needs)
+    token = _credential(app, PORTAL_COOKIE if needs.startswith("portal:") else SESSION_COOKIE)
     app.rate = ratelimit.take(tokens.digest(token)[:16])
     with _open(app, db.Credential(tokens.digest(token), roles_allowed(needs))) as tx:
         yield tx
@@ -253,6 +254,18 @@ def anonymous(app: Api) -> Iterator[Tx]:
     """A transaction without a credential: no tenant is set and row security shows nothing. For sign-in alone."""
     with _open(app, db.Anonymous()) as tx:
         yield tx
+
+
+@contextmanager
+def personal(app: Api) -> Iterator[tuple[Tx, str]]:
+    """A transaction of a person's own and the hash of their session, which the functions of identity take and check.
+
+    They belong to no tenant, so that none is set and row security shows nothing. Raises Unauthorized (401).
+    """
+    session = tokens.digest(_credential(app, PERSON_COOKIE))
+    app.rate = ratelimit.take(session[:16])
+    with _open(app, db.Anonymous()) as tx:
+        yield tx, session
 
 
 @contextmanager
@@ -326,13 +339,13 @@ select fingerprint, status, headers, body from idempotency_keys
 """)
 
 
-def _credential(app: Api, needs: str) -> str:
+def _credential(app: Api, cookie: str) -> str:
     headers = app.current_event.headers
     scheme, _, bearer = (headers.get("authorization") or "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else ""
     if not token:
         cookies = SimpleCookie("; ".join(app.event.get("cookies") or []))
-        morsel = cookies.get(PORTAL_COOKIE if needs.startswith("portal:") else SESSION_COOKIE)
+        morsel = cookies.get(cookie)
         token = morsel.value if morsel else ""
         # A cookie comes along by itself, so a change also needs a header that another site cannot set.
         if token and app.event["requestContext"]["http"]["method"] not in _SAFE_METHODS and "x-clientway-csrf" not in headers:

@@ -102,6 +102,29 @@ def page(
     return DatabaseJson(f'{{"data":{row[0]}{tail}', rows=row[1])
 
 
+def narrowed(statement: Select[Any], request: Request, column: KeyedColumnElement[Any], row_id: KeyedColumnElement[UUID]) -> Select[Any]:
+    """The rows of one of several sources that a page could show of it: what `page` joins laterally reads no more than that of each."""
+    after = _decode(request) if request.cursor else None
+    descending = request.sort.startswith("-")
+    if after:
+        statement = statement.where(_beyond(column, row_id, after, descending=descending))
+    order = [column.desc(), row_id.desc()] if descending else [column.asc(), row_id.asc()]
+    return statement.order_by(*order).limit(request.limit + 1)
+
+
+def place(request: Request) -> tuple[str | None, str | None]:
+    """The sort value and id that a cursor names, for a list that a function of the database turns. Raises Malformed (400)."""
+    after = _decode(request) if request.cursor else None
+    return (after["v"], after["i"]) if after else (None, None)
+
+
+def pages(request: Request, rows: list[Any], *, last: tuple[str, str] | None) -> DatabaseJson:
+    """A page of such a list; `last` is the place of its last row when there are more. Whose it is, `request.filters` has to say."""
+    cursor = _encode(request, UUID(int=0), last[0], UUID(last[1])) if last else None
+    document = {"data": rows, "has_more": last is not None, "next_cursor": cursor}
+    return DatabaseJson(json.dumps(document), rows=len(rows))
+
+
 def _beyond(column: ColumnElement[Any], row_id: ColumnElement[Any], after: dict[str, str], *, descending: bool) -> ColumnElement[bool]:
     value, last_id = cast(after["v"], column.type), UUID(after["i"])
     # Spelt out rather than as a row comparison: `col <= v` bounds the index scan, the rest only skips ties.

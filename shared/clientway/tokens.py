@@ -1,7 +1,7 @@
 """Opaque credentials: 32 random bytes behind a readable prefix, with a checksum, kept only as SHA-256.
 
 The checksum keeps garbage away from the database; the prefix lets secret scanners recognise a leaked one
-(`cw_(key|ses|ptl)_[A-Za-z0-9_-]{43}[0-9a-f]{8}`).
+(`cw_(key|ses|ptl|per)_[A-Za-z0-9_-]{43}[0-9a-f]{8}`).
 """
 
 import hashlib
@@ -10,14 +10,14 @@ import secrets
 import zlib
 from typing import Literal
 
-Kind = Literal["key", "ses", "ptl"]
+Kind = Literal["key", "ses", "ptl", "per"]
 
-_SHAPE = re.compile(r"cw_(?:key|ses|ptl)_[A-Za-z0-9_-]{43}[0-9a-f]{8}")
+_SHAPE = re.compile(r"cw_(?:key|ses|ptl|per)_[A-Za-z0-9_-]{43}[0-9a-f]{8}")
 _CHECKSUM = 8
 
 
 def new(kind: Kind) -> str:
-    """A fresh credential: `key` for an API key, `ses` for a staff session, `ptl` for a portal session."""
+    """A fresh credential: `key` for an API key, `ses` for a staff session, `ptl` for a portal session, `per` for a person's own."""
     body = f"cw_{kind}_{secrets.token_urlsafe(32)}"
     return body + _checksum(body)
 

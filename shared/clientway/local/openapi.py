@@ -56,7 +56,7 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY.pattern},
 }  # fmt: skip
 _BEARER = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, a session, or a contact's session in the portal."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, a session, a contact's in the portal, or a person's own."},
     "identityProvider": {
         "type": "http",
         "scheme": "bearer",
@@ -73,6 +73,7 @@ _GROUPS = {
     "Organizations": "The companies you sell to.",
     "Locations": "Where they are, and what is known of each place.",
     "Contacts": "The people there.",
+    "Clients": "Those contacts as clients: all of them in numbers, one by what happened, any by what is known.",
     "Lifecycle": "From lead to client, with every step on record.",
     "Timeline": "What happened, newest first, never changed.",
     "Deals": "Expected revenue, and the quotes for it.",
@@ -83,6 +84,7 @@ _GROUPS = {
     "Referrals": "Whom they have sent to you.",
     "Reps": "Who looks after whom.",
     "Portal": "What a contact sees.",
+    "Persons": "What people see of themselves over all who serve them.",
     "Sign-in": "One-time links, codes and OIDC.",
     "Members": "Your colleagues and their roles.",
     "API keys": "Machines that act for you.",
@@ -145,10 +147,10 @@ def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> Non
     for status, meaning in refusals.items():
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[status] = {"description": meaning, "content": content}
-    open_to_all = not hasattr(module, "transaction")
+    open_to_all = not (hasattr(module, "transaction") or hasattr(module, "personal"))
     if open_to_all:
         operation["security"] = []
-    elif method == "post":
+    elif method == "post" and not hasattr(module, "personal"):
         key = {**_IDEMPOTENCY_KEY, "required": hasattr(module, "require_idempotency_key")}
         operation.setdefault("parameters", []).append(key)
     if matches:

@@ -35,6 +35,11 @@ def blind(contacts: Iterable[Reachable]) -> str:
     return json.dumps(rows)
 
 
+def blind_email(email_norm: str | None) -> str | None:
+    """The blind index of an address: what identity knows it by."""
+    return _index("email", email_norm)
+
+
 def link(tx: Tx, contacts: Iterable[Reachable]) -> None:
     """Link contacts to their persons, creating those that nobody knew. E-mail decides; a phone alone never links."""
     tx.execute(_LINK, {"people": blind(contacts)})

@@ -1,7 +1,7 @@
 """The page behind the mail's link. Opening it changes nothing: a person presses the button, and a script POSTs.
 
 The token stands in the fragment, which no browser sends and no log keeps; the script takes it out of the address at once.
-One page for staff and for portal contacts (`#portal=…&tenant=…`).
+One page for staff, for portal contacts (`#portal=…&tenant=…`) and for people on their own behalf (`#person=1`).
 """
 
 import base64
@@ -18,8 +18,9 @@ _SCRIPT = """
 "use strict";
 const given = new URLSearchParams(location.hash.slice(1));
 history.replaceState(null, "", location.pathname);
-const token = given.get("token"), portal = given.get("portal"), tenant = given.get("tenant");
+const token = given.get("token"), portal = given.get("portal"), tenant = given.get("tenant"), person = given.has("person");
 const base = portal ? "/api/portal/" + encodeURIComponent(portal) + "/sign-in" : "/api/sign-in/email";
+const asks = person ? "/api/person/sign-up" : base, verifies = person ? "/api/person/verify" : base + "/verify";
 const part = (id) => document.getElementById(id);
 const show = (id) => { for (const form of document.forms) form.hidden = form.id !== id; };
 const say = (text) => { part("said").textContent = text; };
@@ -43,10 +44,10 @@ function done(read) {
 on("ask", async () => {
   const body = {email: part("email").value.trim()};
   if (tenant) body.tenant = tenant;
-  say((await post(base, body)).message); show("by-code");
+  say((await post(asks, body)).message); show("by-code");
 });
-on("by-link", async () => done(await post(base + "/verify", {token})));
-on("by-code", async () => done(await post(base + "/verify", {code: part("code").value.trim()})));
+on("by-link", async () => done(await post(verifies, {token})));
+on("by-code", async () => done(await post(verifies, {code: part("code").value.trim()})));
 show(token ? "by-link" : "ask");
 """
 _PAGE = f"""<!doctype html>

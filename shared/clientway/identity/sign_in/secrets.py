@@ -16,6 +16,7 @@ LINK_SECONDS = 15 * 60
 SESSION_SECONDS = 12 * 60 * 60
 STAFF_NONCE = "__Host-clientway-nonce"
 PORTAL_NONCE = "__Host-clientway-portal-nonce"
+PERSON_NONCE = "__Host-clientway-person-nonce"
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 

@@ -46,6 +46,13 @@ _TEMPLATES = {
         code=True,
         outro=_SIGN_IN_OUTRO,
     ),
+    "person_link": _Template(
+        subject="Your sign-in link",
+        intro="Somebody, hopefully you, asked to see with this address what is being done for you by those who work with Clientway.",
+        button="Show me",
+        code=True,
+        outro=_SIGN_IN_OUTRO,
+    ),
     "invitation": _Template(
         subject="{inviter} invites you to {tenant_name}",
         intro="{inviter} has given you the role {role} at {tenant_name}.",

@@ -71,7 +71,7 @@ create table public.contact_update_proposals (
   check ((status = 'open') = (decided_at is null)),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id)
 );
-create unique index contact_update_proposals_open on public.contact_update_proposals (tenant_id, contact_id) where status = 'open';
+create index contact_update_proposals_open on public.contact_update_proposals (tenant_id, contact_id) where status = 'open';
 create index contact_update_proposals_contact on public.contact_update_proposals (tenant_id, contact_id, created_at, id);
 call app.guard_tenant_tables(array['contact_update_proposals']);
 
@@ -213,11 +213,13 @@ create table identity.person_links (
   token_hash text not null unique check (token_hash ~ '^[0-9a-f]{64}$'),
   code_hash text not null,
   nonce_hash text not null,
+  source_hash text not null,
   attempts integer not null default 0,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
   used_at timestamptz
 );
+create index person_links_source on identity.person_links (source_hash, created_at);
 create index person_links_email on identity.person_links (email_blind, created_at);
 create index person_links_nonce on identity.person_links (nonce_hash);
 create index person_links_created on identity.person_links (created_at);
@@ -249,16 +251,17 @@ create function app.person_of(p_email_blind text) returns uuid language sql stab
   select coalesce((select k.person_id from identity.person_key k where k.kind = 'email' and k.blind_index = p_email_blind), left(p_email_blind, 32)::uuid)
 $$;
 
--- Each address may be written to a few times in a quarter of an hour, whoever asks.
-create function app.start_person_sign_up(p_email_blind text, p_link uuid, p_token_hash text, p_code_hash text, p_nonce_hash text, p_mail_id uuid, p_mail jsonb) returns void
+-- Anybody may ask for any address, so each is written to a few times in a quarter of an hour, and few are for one who asks.
+create function app.start_person_sign_up(p_email_blind text, p_link uuid, p_token_hash text, p_code_hash text, p_nonce_hash text, p_source_hash text, p_mail_id uuid, p_mail jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   if p_email_blind is null or 5 <= (select count(*) from identity.person_links l
-                                     where l.email_blind = p_email_blind and l.created_at > now() - interval '15 minutes') then
+                                     where l.email_blind = p_email_blind and l.created_at > now() - interval '15 minutes')
+     or 20 <= (select count(*) from identity.person_links l where l.source_hash = p_source_hash and l.created_at > now() - interval '1 hour') then
     return;
   end if;
-  insert into identity.person_links (id, email_blind, token_hash, code_hash, nonce_hash, expires_at)
-  values (p_link, p_email_blind, p_token_hash, p_code_hash, p_nonce_hash, now() + interval '15 minutes');
+  insert into identity.person_links (id, email_blind, token_hash, code_hash, nonce_hash, source_hash, expires_at)
+  values (p_link, p_email_blind, p_token_hash, p_code_hash, p_nonce_hash, p_source_hash, now() + interval '15 minutes');
   insert into public.platform_outbox (id, topic, payload) values (p_mail_id, 'mail', p_mail);
 end $$;
 
@@ -505,10 +508,10 @@ reset role;
 
 -- person_of, person_account and held_contacts are building blocks: granted to nobody.
 revoke all on function app.person_of(text), app.person_account(text), app.held_contacts(uuid),
-  app.start_person_sign_up(text, uuid, text, text, text, uuid, jsonb), app.finish_person_sign_up(text, text, text, uuid, text), app.leave_person(text),
+  app.start_person_sign_up(text, uuid, text, text, text, text, uuid, jsonb), app.finish_person_sign_up(text, text, text, uuid, text), app.leave_person(text),
   app.person_history(text, integer, timestamptz, uuid), app.person_proposals(text, integer, timestamptz, uuid), app.propose_update(uuid, uuid, text),
   app.decide_proposal(text, uuid, boolean, text[], text[], text), app.act_for_person(text, uuid, uuid), app.has_account(uuid), app.forget_persons() from public;
-grant execute on function app.start_person_sign_up(text, uuid, text, text, text, uuid, jsonb), app.finish_person_sign_up(text, text, text, uuid, text),
+grant execute on function app.start_person_sign_up(text, uuid, text, text, text, text, uuid, jsonb), app.finish_person_sign_up(text, text, text, uuid, text),
   app.leave_person(text), app.person_history(text, integer, timestamptz, uuid), app.person_proposals(text, integer, timestamptz, uuid),
   app.propose_update(uuid, uuid, text), app.decide_proposal(text, uuid, boolean, text[], text[], text), app.act_for_person(text, uuid, uuid),
   app.has_account(uuid) to clientway_app;
