@@ -61,7 +61,8 @@ def run_chunk(tx: Tx, run: Run, rows: Sequence[Row]) -> list[dict[str, Any]]:
                 outcomes.append(_Outcome(row, "failed", read.reason))
             else:
                 usable.append((row, read))
-    index = queries.index(tx, run.source, _keys(one for _, one in usable))
+    emails = {email for _, one in usable if (email := one.contact.get("email_norm"))}
+    index = queries.index(tx, run.source, _keys(one for _, one in usable), emails)
     changes = Changes()
     outcomes += [_take(index, changes, run, row, one) for row, one in usable]
     records.write(tx, changes, currency=run.currency)
@@ -133,7 +134,7 @@ def _take_contact(index: Index, changes: Changes, outcome: _Outcome, record: Rec
         return
 
     def is_same(one: Mapping[str, Any]) -> bool:
-        return one.get("email_norm") == email if email else _name(one) == _name(given.contact)
+        return one["id"] == (holder or (None, None))[1] if email else _name(one) == _name(given.contact)
 
     same = next(filter(is_same, record.contacts), None)
     if same is not None:

@@ -11,6 +11,7 @@ from clientway.db import Tx
 from clientway.integrations.imports.matching import Index, Known, Place, names_of
 from clientway.integrations.tables import import_mappings, import_rows, imports
 from clientway.lifecycle.bulk import service as records
+from clientway.lifecycle.bulk.identities import email_holders
 from clientway.lifecycle.bulk.service import Record
 from clientway.paging import Request, one, page
 
@@ -113,8 +114,8 @@ def write_rows(tx: Tx, import_id: UUID, outcomes: Iterable[Mapping[str, Any]]) -
     tx.execute(statement, {"import_id": import_id, "rows": json.dumps(list(outcomes), default=str)})
 
 
-def index(tx: Tx, source: str, keys: Mapping[str, Sequence[str]]) -> Index:
-    """Everything in the database that rows with these keys could be."""
+def index(tx: Tx, source: str, keys: Mapping[str, Sequence[str]], emails: Iterable[str]) -> Index:
+    """Everything in the database that rows with these keys could be, and whose their contacts' e-mails are, matched by or not."""
     found = Index()
     for row in records.matching(tx, source=source, **keys):
         places = [Place(place["id"], place["address_key"], place["phone_e164"], place) for place in row["places"]]
@@ -123,9 +124,8 @@ def index(tx: Tx, source: str, keys: Mapping[str, Sequence[str]]) -> Index:
         source_id = own["source_id"] if own["source"] == source else None
         record = Record(own, [place.row for place in places], list(row["contacts"]), set(row["tags"]))
         found.add(Known(own["id"], names_of(own), source_id, own, places, record))
-        for contact in row["contacts"]:
-            if contact["email_norm"]:
-                found.by_email[contact["email_norm"]] = (own["id"], contact["id"])
+    # An e-mail may be a contact's second one, or that of a private client, who has no organization.
+    found.by_email.update(email_holders(tx, emails))
     return found
 
 

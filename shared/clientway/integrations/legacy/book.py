@@ -27,8 +27,10 @@ class Person:
 class Book(Index):
     """Everything that the rows of a chunk could be, kept up to date while they are taken."""
 
-    def __init__(self, source: str, records: Iterable[Record], alone: Iterable[Mapping[str, Any]]) -> None:
-        """From what the database holds."""
+    def __init__(
+        self, source: str, records: Iterable[Record], alone: Iterable[Mapping[str, Any]], holders: Mapping[str, tuple[str | None, str]]
+    ) -> None:
+        """From what the database holds; `holders` are whose the e-mails are, primary ones or not."""
         super().__init__()
         self.source = source
         self.people: dict[str, Person] = {}
@@ -41,6 +43,7 @@ class Book(Index):
             self.add_record(record)
         for contact in alone:
             self.add_person(dict(contact), None)
+        self.by_email.update(holders)
 
     def add_record(self, record: Record) -> Known:
         """Take in an organization with its places and people."""

@@ -95,7 +95,9 @@ def _book(tx: Tx, run: Run, tasks: Sequence[_Task]) -> Book:
             if value:
                 values.add(value)
     found = identities.organizations(tx, wanted, source=run.source)
-    return Book(run.source, records.by_ids(tx, found).values() if found else (), identities.contacts_alone(tx, wanted))
+    emails = {email for task in tasks if (email := task.given.contact.get("email_norm"))}
+    holders = identities.email_holders(tx, wanted.emails | emails)
+    return Book(run.source, records.by_ids(tx, found).values() if found else (), identities.contacts_alone(tx, wanted), holders)
 
 
 class _Batch:

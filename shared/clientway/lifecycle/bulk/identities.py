@@ -42,8 +42,8 @@ union select l.organization_id from locations l
        where l.tenant_id = app.tenant() and l.phone_e164 = any (cast(:phones as text[])) and l.deleted_at is null
 union select c.organization_id from contacts c
        where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[])) and c.deleted_at is null
-union select c.organization_id from contacts c
-       where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[])) and c.deleted_at is null
+union select c.organization_id from contact_emails e join contacts c on c.tenant_id = app.tenant() and c.id = e.contact_id
+       where e.tenant_id = app.tenant() and e.email_norm = any (cast(:emails as text[])) and e.live and c.deleted_at is null
 union select c.organization_id from contacts c
        where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[])) and c.deleted_at is null
 union select c.organization_id from contacts c
@@ -52,7 +52,8 @@ union select c.organization_id from contacts c
 _CONTACTS = text("""
 with hits as (
   select c.id from contacts c where c.tenant_id = app.tenant() and c.id = any (cast(:contact_ids as uuid[]))
-  union select c.id from contacts c where c.tenant_id = app.tenant() and c.email_norm = any (cast(:emails as text[]))
+  union select e.contact_id from contact_emails e
+         where e.tenant_id = app.tenant() and e.email_norm = any (cast(:emails as text[])) and e.live
   union select c.id from contacts c where c.tenant_id = app.tenant() and c.phone_e164 = any (cast(:phones as text[]))
   union select c.id from contacts c where c.tenant_id = app.tenant() and c.hubspot_contact_id = any (cast(:hubspot_contacts as text[])))
 select to_jsonb(c) from contacts c
@@ -71,6 +72,20 @@ def contacts_alone(tx: Tx, wanted: Wanted) -> list[Mapping[str, Any]]:
     """Lock and read the contacts without an organization that hold one of the keys."""
     given = {name: _array(getattr(wanted, name)) for name in ("contact_ids", "emails", "phones", "hubspot_contacts")}
     return list(tx.execute(_CONTACTS, given).scalars())
+
+
+_HOLDERS = text("""
+select e.email_norm, c.organization_id, c.id from contact_emails e
+  join contacts c on c.tenant_id = app.tenant() and c.id = e.contact_id and c.deleted_at is null
+ where e.tenant_id = app.tenant() and e.email_norm = any (cast(:emails as text[])) and e.live
+""")
+
+
+def email_holders(tx: Tx, emails: Iterable[str]) -> dict[str, tuple[str | None, str]]:
+    """Whose the e-mails are, be they primary or not: the organization, if any, and the contact, by e-mail."""
+    asked = sorted(emails)
+    rows = tx.execute(_HOLDERS, {"emails": asked}) if asked else ()
+    return {row[0]: (row[1] and str(row[1]), str(row[2])) for row in rows}
 
 
 def _array(values: Iterable[str]) -> list[str] | str:

@@ -45,6 +45,8 @@ select to_jsonb(o) as organization,
  order by o.id for no key update of o
 """
 _REVERTED_AT_ONCE = 500
+SECONDARY = "secondary_reach"
+"""In a contact's row: what else it is found by, which is no column of it."""
 ADDED_TAGS = "added_tags"
 """In what an organization was before a change: the tags that it did not have."""
 _HITS = """
@@ -52,8 +54,9 @@ with hits as (
   select id from organizations
    where tenant_id = app.tenant() and source = :source and source_id = any (cast(:source_ids as text[])) and deleted_at is null
   union
-  select organization_id from contacts
-   where tenant_id = app.tenant() and email_norm = any (cast(:emails as text[])) and deleted_at is null and organization_id is not null
+  select c.organization_id from contact_emails e
+    join contacts c on c.tenant_id = app.tenant() and c.id = e.contact_id and c.deleted_at is null and c.organization_id is not null
+   where e.tenant_id = app.tenant() and e.email_norm = any (cast(:emails as text[])) and e.live
   union
   select organization_id from locations
    where tenant_id = app.tenant() and address_key = any (cast(:addresses as text[])) and deleted_at is null
@@ -129,6 +132,7 @@ def new_row(table: str, fields: Row) -> Row:
 
 def write(tx: Tx, changes: Changes, *, currency: str) -> None:
     """Write a batch. Unique violations pass: whoever raced us has written first, and the batch is to be run again."""
+    _find_by_all(tx, changes)
     for record in changes.records.values():
         _derive(record)
     for table, base in (("organizations", _organization_slug), ("locations", _location_slug), ("contacts", _contact_slug)):
@@ -308,7 +312,26 @@ def derive_contact(contact: Row) -> None:
     full = " ".join(name for name in (contact.get("first_name"), contact.get("last_name")) if name)
     contact["name_norm"] = rules.name_norm(full, contact.get("email"), contact.get("phone"))
     reach = rules.reach(contact.get("phone") or "", contact.get("phone_e164"), contact.get("email_norm"))
-    contact["search_text"] = rules.search_text([full], [reach])
+    contact["search_text"] = rules.search_text([full], [reach, *contact.get(SECONDARY, "").split("\n")])
+
+
+_SECONDARY = text("""
+select s.contact_id, string_agg(s.reach, chr(10) order by s.reach) from (
+  select e.contact_id, e.email_norm as reach from contact_emails e
+   where e.tenant_id = app.tenant() and e.contact_id = any (cast(:ids as uuid[])) and not e.is_primary
+  union all
+  select p.contact_id, regexp_replace(coalesce(p.phone_e164, p.phone), '[^0-9]', '', 'g') from contact_phones p
+   where p.tenant_id = app.tenant() and p.contact_id = any (cast(:ids as uuid[])) and not p.is_primary) s
+ group by s.contact_id
+""")
+
+
+def _find_by_all(tx: Tx, changes: Changes) -> None:
+    """Have the contacts that were there before found by their further e-mails and phones, too (see derive_contact)."""
+    there = {row["id"]: row for record in changes.records.values() for row in record.contacts if row["id"] not in changes.new["contacts"]}
+    if there:
+        for contact_id, reaches in tx.execute(_SECONDARY, {"ids": "{" + ",".join(there) + "}"}):
+            there[str(contact_id)][SECONDARY] = reaches
 
 
 def _organization_slug(row: Row) -> str:
