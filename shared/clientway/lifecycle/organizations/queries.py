@@ -251,11 +251,15 @@ def restore(tx: Tx, organization_id: UUID, deleted_at: str) -> None:
 
 
 _TAKEN = text("""
-select live.id, live.email
-  from contacts gone
-  join contacts live on live.tenant_id = gone.tenant_id and live.deleted_at is null
-                    and (live.email_norm = gone.email_norm or live.hubspot_contact_id = gone.hubspot_contact_id)
- where gone.tenant_id = app.tenant() and gone.organization_id = :organization_id and gone.deleted_at = cast(:deleted_at as timestamptz)
+with gone as (
+  select c.id, c.hubspot_contact_id from contacts c
+   where c.tenant_id = app.tenant() and c.organization_id = :organization_id and c.deleted_at = cast(:deleted_at as timestamptz))
+select live.contact_id as id from gone
+  join contact_emails e on e.tenant_id = app.tenant() and e.contact_id = gone.id
+  join contact_emails live on live.tenant_id = app.tenant() and live.email_norm = e.email_norm and live.live
+union all
+select live.id from gone
+  join contacts live on live.tenant_id = app.tenant() and live.hubspot_contact_id = gone.hubspot_contact_id and live.deleted_at is null
  limit 1
 """)
 
