@@ -23,8 +23,8 @@ class Site:
 
 _ROWS = """
 insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:t, :organization, 'Ana Ruiz', :s, 'ana ruiz', '');
-insert into contacts (tenant_id, id, organization_id, slug, first_name, last_name, email, email_norm, phone, phone_e164, name_norm, search_text, is_primary)
-values (:t, :contact, :organization, :s, 'Ana', 'Ruiz', 'ana@home.example', 'ana@home.example', '305 555 0123', '+13055550123', 'ana ruiz', '', true);
+insert into contacts (tenant_id, id, organization_id, slug, first_name, last_name, email, email_norm, phone, phone_e164, name_norm, search_text, is_primary, status)
+values (:t, :contact, :organization, :s, 'Ana', 'Ruiz', 'ana@home.example', 'ana@home.example', '305 555 0123', '+13055550123', 'ana ruiz', '', true, 'lead');
 insert into contact_addresses (tenant_id, id, contact_id, address1, city, state, postal) values (:t, :address, :contact, '1 Main St', 'Miami', 'FL', '33101');
 update contacts set default_address_id = :address where tenant_id = :t and id = :contact;
 insert into reps (tenant_id, id, slug, name) values (:t, :rep, 'rosa-' || :s, 'Rosa'), (:t, :other_rep, 'omar-' || :s, 'Omar');
