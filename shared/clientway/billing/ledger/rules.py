@@ -80,6 +80,11 @@ class Payment:
     lost_cents: int = 0
 
     @property
+    def credit_cents(self) -> int:
+        """What may pay invoices: refunds that are on their way are kept back."""
+        return max(0, self.unapplied_cents - self.refunding_cents)
+
+    @property
     def left_cents(self) -> int:
         """What of it may still be given back."""
         return max(0, self.amount_cents - self.refunded_cents - self.refunding_cents - self.lost_cents)
@@ -120,7 +125,7 @@ class Books:
     def apply(self, payment_id: UUID, invoice_id: UUID, cents: int, at: datetime) -> Allocation | None:
         """Let a payment pay an invoice: as much as is asked, is there and is owed. None if that is nothing."""
         payment, invoice = self.payments[payment_id], self.invoices[invoice_id]
-        cents = min(cents, payment.unapplied_cents, invoice.balance_cents)
+        cents = min(cents, payment.credit_cents, invoice.balance_cents)
         if cents <= 0:
             return None
         one = Allocation(uuid7(), payment_id, invoice_id, cents, new=True)

@@ -36,6 +36,7 @@ create table public.recurring_invoices (
   next_on date,
   issued_count integer not null default 0,
   status text not null default 'active' check (status in ('active', 'paused', 'ended')),
+  status_reason text check (length(status_reason) <= 2000),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -170,6 +171,14 @@ create table public.payments (
   unapplied_cents bigint generated always as
     (case when status = 'succeeded' then amount_cents - allocated_cents - refunded_cents - lost_cents + returned_cents else 0 end) stored,
   open_disputes integer not null default 0 check (open_disputes >= 0),
+  payment_state text not null generated always as (case
+    when status <> 'succeeded' then status
+    when open_disputes > 0 then 'disputed'
+    when refunded_cents + lost_cents = amount_cents then 'refunded'
+    when refunded_cents + lost_cents > 0 then 'partially_refunded'
+    when allocated_cents = 0 then 'unapplied'
+    when allocated_cents < amount_cents then 'partially_applied'
+    else 'applied' end) stored,
   note text check (length(note) <= 2000),
   version bigint not null default 1,
   created_at timestamptz not null default now(),

@@ -1,0 +1,291 @@
+"""Money in the database: what is locked before it moves, and the one statement that moves it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway.billing.ledger.rules import Allocation, Books, Invoice, Payment
+from clientway.db import SerializationConflict, Tx
+
+Row = Mapping[str, Any]
+_ATTEMPTS = 3
+
+# The order in which everybody locks: organization, invoices, payment. A row that was waited for is read as it is then, but
+# what hangs on it (allocations, refunds, disputes) as it was when the statement began: the payment's version tells the two
+# apart, because whatever changes one of them counts it up.
+_LOCK = text("""
+with wanted as materialized (
+  select p.id from payments p
+   where p.tenant_id = app.tenant()
+     and (p.id = cast(:payment_id as uuid) or (p.provider = cast(:provider as text) and p.provider_id = cast(:provider_id as text)))
+), owners as materialized (
+  select cast(:organization_id as uuid) as id
+  union select p.organization_id from payments p join wanted w on w.id = p.id where p.tenant_id = app.tenant()
+  union select i.organization_id from invoices i where i.tenant_id = app.tenant() and i.id = any (cast(:invoice_ids as uuid[]))
+  union select c.organization_id from contacts c where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)
+  union select q.organization_id from quotes q where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)
+), o as materialized (
+  select o.id, o.lifecycle_stage, o.deleted_at from organizations o
+   where o.tenant_id = app.tenant() and o.id = any (array(select id from owners)) order by o.id for no key update of o
+), a as materialized (
+  select a.* from allocations a
+   where a.tenant_id = app.tenant() and a.payment_id = any (array(select id from wanted)) and a.released_at is null
+), i as materialized (
+  select i.id, i.organization_id, i.contact_id, i.status, i.currency, i.total_cents, i.tax_cents, i.balance_cents, i.number_text,
+         i.allocated_cents - i.refunded_cents - i.lost_cents as held_cents
+    from invoices i
+   where i.tenant_id = app.tenant() and i.id = any (array(select invoice_id from a union select unnest(cast(:invoice_ids as uuid[]))))
+     and (select count(*) from o) >= 0
+   order by i.id for no key update of i
+), p as materialized (
+  select p.* from payments p
+   where p.tenant_id = app.tenant() and p.id = any (array(select id from wanted)) and (select count(*) from i) >= 0
+     for no key update of p
+)
+select t.currency,
+       (select json_agg(o) from o) as organizations, (select json_agg(i) from i) as invoices,
+       (select json_agg(a) from a) as allocations, (select row_to_json(p) from p) as payment,
+       (select x.version from payments x join wanted w on w.id = x.id where x.tenant_id = app.tenant()) as version_before,
+       (select json_agg(r order by r.id) from refunds r
+         where r.tenant_id = app.tenant() and r.payment_id = any (array(select id from wanted))) as refunds,
+       (select json_agg(d order by d.id) from disputes d
+         where d.tenant_id = app.tenant() and d.payment_id = any (array(select id from wanted))) as disputes,
+       (select json_build_object('id', c.id, 'organization_id', c.organization_id, 'merged_into', c.merged_into,
+                                 'live', c.deleted_at is null)
+          from contacts c where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)) as contact,
+       (select q.organization_id from quotes q
+         where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)) as quote_organization_id
+  from tenants t where t.tenant_id = app.tenant()
+""")
+
+_DEPOSITS = text("""
+with i as materialized (
+  select i.id, i.organization_id, i.contact_id, i.status, i.currency, i.total_cents, i.tax_cents, i.balance_cents, i.number_text,
+         i.allocated_cents - i.refunded_cents - i.lost_cents as held_cents
+    from invoices i where i.tenant_id = app.tenant() and i.id = :invoice_id for no key update of i
+), p as materialized (
+  select p.* from payments p join i on i.organization_id = p.organization_id and i.currency = p.currency
+   where p.tenant_id = app.tenant() and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0
+   order by p.id for no key update of p
+)
+select (select json_agg(i) from i) as invoices, (select json_agg(p) from p) as payments
+""")
+
+
+@dataclass(frozen=True)
+class Organization:
+    """The account holder, locked."""
+
+    id: UUID
+    live: bool
+    is_client: bool
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What was locked, and what hangs on it."""
+
+    books: Books
+    currency: str
+    """The tenant's."""
+    organizations: Mapping[UUID, Organization]
+    payment: Row | None
+    refunds: Sequence[Row]
+    disputes: Sequence[Row]
+    contact: Row | None
+    quote_organization_id: UUID | None
+
+    @property
+    def payment_id(self) -> UUID:
+        """The locked payment's."""
+        return UUID(self._payment["id"])
+
+    @property
+    def organization_id(self) -> UUID:
+        """Who holds the locked payment's account."""
+        return UUID(self._payment["organization_id"])
+
+    @property
+    def contact_id(self) -> UUID | None:
+        """Who paid."""
+        return as_uuid(self._payment["contact_id"])
+
+    @property
+    def _payment(self) -> Row:
+        if self.payment is None:
+            message = "no payment was locked"
+            raise RuntimeError(message)
+        return self.payment
+
+
+def lock(
+    tx: Tx,
+    *,
+    payment_id: UUID | None = None,
+    provider_id: str | None = None,
+    provider: str | None = None,
+    invoice_ids: Sequence[UUID] = (),
+    organization_id: UUID | None = None,
+    contact_id: UUID | None = None,
+    quote_id: UUID | None = None,
+) -> Locked:
+    """Lock organizations, then invoices (those named and those that the payment pays), then the payment, and read them.
+
+    What is not there is left out. Raises SerializationConflict (409) when others keep changing the payment.
+    """
+    given = {
+        "payment_id": payment_id,
+        "provider": provider,
+        "provider_id": provider_id,
+        "invoice_ids": "{" + ",".join(str(one) for one in invoice_ids) + "}",
+        "organization_id": organization_id,
+        "contact_id": contact_id,
+        "quote_id": quote_id,
+    }
+    for _ in range(_ATTEMPTS):
+        row = tx.execute(_LOCK, given).one()
+        if row.payment is None or row.payment["version"] == row.version_before:
+            break
+    else:
+        raise SerializationConflict("Others are changing this payment; try again.", headers={"Retry-After": "1"})
+    books = Books(_invoices(row.invoices), {}, [_allocation(one) for one in row.allocations or ()])
+    if row.payment is not None:
+        books.payments[UUID(row.payment["id"])] = _payment(row.payment)
+    organizations = {
+        UUID(one["id"]): Organization(UUID(one["id"]), one["deleted_at"] is None, one["lifecycle_stage"] == "client")
+        for one in row.organizations or ()
+    }
+    return Locked(
+        books,
+        row.currency,
+        organizations,
+        row.payment,
+        row.refunds or (),
+        row.disputes or (),
+        row.contact,
+        row.quote_organization_id,
+    )
+
+
+def lock_deposits(tx: Tx, invoice_id: UUID) -> tuple[Books, list[UUID]]:
+    """Lock an invoice and the deposits that its client has left in its currency, and name these, the oldest first."""
+    row = tx.execute(_DEPOSITS, {"invoice_id": invoice_id}).one()
+    payments = sorted(row.payments or (), key=lambda one: (one["captured_at"], one["id"]))
+    books = Books(_invoices(row.invoices), {UUID(one["id"]): _payment(one) for one in payments})
+    return books, [UUID(one["id"]) for one in payments]
+
+
+@dataclass
+class Writing:
+    """What one statement is to write beside what changed in the books: rows to insert, and columns of rows to change, by table."""
+
+    inserts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    updates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    activate: UUID | None = None
+    """The contact that is a lead no longer."""
+    answer: str = "select null"
+    """What to select: of `new_<table>` what was inserted, of `changed_<table>` what was changed, of `opened` new allocations."""
+
+
+def write(tx: Tx, books: Books, writing: Writing) -> Any:
+    """Write what changed in the books, with the entries in the ledger; triggers sum it up. Returns the row of the answer."""
+    parts, given = [], {"now": tx.now}
+    for table, row in writing.inserts.items():
+        names = ", ".join(row)
+        parts.append(f"""new_{table} as (insert into {table} ({names})
+          select {names} from jsonb_populate_record(null::{table}, cast(:new_{table} as jsonb)) returning *)""")
+        given[f"new_{table}"] = json.dumps(row, default=str)
+    for payment_id in {one.payment_id for one in books.changed if not one.new} | {one.payment_id for one in books.changed}:
+        if writing.inserts.get("payments", {}).get("id") != payment_id:
+            _count_up(writing, payment_id)
+    for table, rows in writing.updates.items():
+        parts += _updates(table, rows, given)
+    parts += _allocations(books, given)
+    if writing.activate is not None:
+        parts.append("""active as (update contacts c set status = 'active', version = c.version + 1, updated_at = :now
+           where c.tenant_id = app.tenant() and c.id = :activate and c.status = 'lead' and c.deleted_at is null)""")
+        given["activate"] = writing.activate
+    statement = f"with {', '.join(parts)} {writing.answer}" if parts else writing.answer
+    if "now" in given and ":now" not in statement:
+        del given["now"]
+    return tx.execute(text(statement), given).one()
+
+
+def _count_up(writing: Writing, payment_id: UUID) -> None:
+    rows = writing.updates.setdefault("payments", [])
+    if all(row["id"] != payment_id for row in rows):
+        rows.append({"id": payment_id})
+
+
+def _updates(table: str, rows: Sequence[Mapping[str, Any]], given: dict[str, Any]) -> list[str]:
+    parts = []
+    for number, row in enumerate(rows):
+        name = f"changed_{table}" + (f"_{number}" if number else "")
+        assignments = "".join(f"{column} = g.{column}, " for column in row if column != "id")
+        parts.append(f"""{name} as (
+          update {table} r set {assignments} version = r.version + 1, updated_at = :now
+            from jsonb_populate_record(null::{table}, cast(:{name} as jsonb)) g
+           where r.tenant_id = app.tenant() and r.id = g.id returning r.*)""")
+        given[name] = json.dumps(row, default=str)
+    return parts
+
+
+def _allocations(books: Books, given: dict[str, Any]) -> list[str]:
+    columns = ("id", "payment_id", "invoice_id", "amount_cents", "refunded_cents", "lost_cents", "reopened_cents", "released")
+    rows = [(one.new, {name: getattr(one, name) for name in columns}) for one in books.changed]
+    parts = []
+    if any(new for new, _ in rows):
+        parts.append("""opened as (
+          insert into allocations (id, payment_id, invoice_id, amount_cents, created_at)
+          select g.id, g.payment_id, g.invoice_id, g.amount_cents, :now
+            from jsonb_to_recordset(cast(:opened as jsonb)) g(id uuid, payment_id uuid, invoice_id uuid, amount_cents bigint)
+          returning *)""")
+        given["opened"] = json.dumps([row for new, row in rows if new], default=str)
+    if any(not new for new, _ in rows):
+        parts.append("""moved as (
+          update allocations a
+             set amount_cents = g.amount_cents, refunded_cents = g.refunded_cents, lost_cents = g.lost_cents,
+                 reopened_cents = g.reopened_cents, released_at = case when g.released then cast(:now as timestamptz) end
+            from jsonb_to_recordset(cast(:moved as jsonb))
+                 g(id uuid, amount_cents bigint, refunded_cents bigint, lost_cents bigint, reopened_cents bigint, released boolean)
+           where a.tenant_id = app.tenant() and a.id = g.id)""")
+        given["moved"] = json.dumps([row for new, row in rows if not new], default=str)
+    if books.entries:
+        parts.append("""entered as (
+          insert into ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, payment_id, invoice_id, source_key,
+                                      occurred_at, created_at)
+          select g.id, i.organization_id, i.contact_id, g.kind, g.amount_cents, i.currency, g.payment_id, g.invoice_id, g.source_key,
+                 g.occurred_at, :now
+            from jsonb_to_recordset(cast(:entered as jsonb)) g(id uuid, kind text, amount_cents bigint, payment_id uuid, invoice_id uuid,
+                                                               source_key text, occurred_at timestamptz)
+            join invoices i on i.tenant_id = app.tenant() and i.id = g.invoice_id)""")
+        given["entered"] = json.dumps([vars(one) for one in books.entries], default=str)
+    return parts
+
+
+def as_uuid(value: str | None) -> UUID | None:
+    """An id out of JSON."""
+    return None if value is None else UUID(value)
+
+
+def _invoices(rows: Sequence[Row] | None) -> dict[UUID, Invoice]:
+    return {
+        UUID(row["id"]): Invoice(
+            **{**row, "id": UUID(row["id"]), "organization_id": UUID(row["organization_id"]), "contact_id": as_uuid(row["contact_id"])}
+        )
+        for row in rows or ()
+    }
+
+
+def _payment(row: Row) -> Payment:
+    names = ("amount_cents", "unapplied_cents", "refunded_cents", "refunding_cents", "lost_cents")
+    return Payment(UUID(row["id"]), **{name: row[name] for name in names})
+
+
+def _allocation(row: Row) -> Allocation:
+    names = ("amount_cents", "refunded_cents", "lost_cents", "reopened_cents")
+    return Allocation(UUID(row["id"]), UUID(row["payment_id"]), UUID(row["invoice_id"]), **{name: row[name] for name in names})
