@@ -46,7 +46,9 @@ ROWS: dict[str, dict[str, str]] = {
     "household_members": {"household_id": ":households", "contact_id": ":contacts"},
     "duplicate_suggestions": {"contact_id": ":contacts", "other_id": ":second_contact", "score": "80", "reasons": "'[]'"},
     "contact_merges": {"survivor_id": ":contacts", "merged_id": ":second_contact", "before": "'{}'", "after": "'{}'", "moved": "'{}'",
-                       "undo_until": "now() + interval '90 days'"},
+                       "undo_until": "now() + interval '90 days'", "undone_at": "now()"},
+    "contact_match_keys": {"contact_id": ":contacts", "key": "'d:19800312'"},
+    "duplicate_scans": {},
     "client_counts": {"active_clients": "1"},
     "contact_update_proposals": {"contact_id": ":contacts", "first_name": "'Ann'", "actor_type": "'job'"},
     "services": {"name": "'Deep clean'", "currency": "'USD'"},
@@ -89,7 +91,7 @@ ROWS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 WITHOUT_ID = {
     "organization_tags", "health_snapshots", "idempotency_keys", "import_rows", "source_records", "contact_tags", "contact_custom_values",
-    "contact_consents", "household_members", "billing_settings", "stripe_accounts", "stripe_events", "stripe_objects",
+    "contact_consents", "household_members", "contact_match_keys", "duplicate_scans", "billing_settings", "stripe_accounts", "stripe_events", "stripe_objects",
 }  # fmt: skip
 
 

@@ -33,7 +33,8 @@ ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path a
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
 PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts"}
 # Fields and filters that name a row by another word than its table's.
-NAMES = {"mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second"}
+NAMES = {"mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
+         "merged_id": "second_contact", "suggestion_id": "duplicate_suggestions"}
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
 # Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug.

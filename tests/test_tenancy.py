@@ -38,6 +38,7 @@ REFERENCES = [
     ("contact_consents", "contact_id", "contacts"), ("contact_consents", "event_id", "consent_events"),
     ("contact_custom_values", "contact_id", "contacts"), ("contact_custom_values", "field_id", "custom_fields"),
     ("contact_emails", "contact_id", "contacts"), ("contact_merges", "merged_id", "contacts"), ("contact_merges", "survivor_id", "contacts"),
+    ("contact_match_keys", "contact_id", "contacts"),
     ("contact_notes", "contact_id", "contacts"), ("contact_phones", "contact_id", "contacts"), ("contact_tags", "contact_id", "contacts"),
     ("contact_update_proposals", "contact_id", "contacts"),
     ("contacts", "default_address_id", "contact_addresses"), ("contacts", "merged_into", "contacts"),

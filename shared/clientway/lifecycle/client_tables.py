@@ -213,6 +213,23 @@ contact_merges = Table(
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
 )
 
+contact_match_keys = Table(
+    "contact_match_keys",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("contact_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+)
+
+duplicate_scans = Table(
+    "duplicate_scans",
+    metadata,
+    Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
+    Column("seen_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+    Column("seen_id", Uuid, nullable=False, server_default=FetchedValue()),
+    Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
+)
+
 client_counts = Table(
     "client_counts",
     metadata,

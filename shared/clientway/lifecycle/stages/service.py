@@ -73,6 +73,13 @@ def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mappin
     return {one.organization_id for one in moves}
 
 
+def put_back(tx: Tx, organization_id: UUID, stage: Stage, *, trigger: str) -> None:
+    """Return an organization to where it stood before a move that is taken back. Two statements."""
+    effects.flush(tx)
+    for standing in queries.lock_standings(tx, [organization_id]):
+        _move(tx, Applied(standing, Move(standing.stage, stage, trigger, automatic=True)))
+
+
 def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:
     """Make an organization a client: its account opens with the given plan, its stage becomes client.
 
