@@ -212,11 +212,6 @@ def require_first(rule: Rule, start: datetime, *, zone: ZoneInfo | None = None) 
     return found
 
 
-def count_before(rule: Rule, start: datetime, local: datetime, *, zone: ZoneInfo | None = None) -> int:
-    """How many occurrences lie before a local time."""
-    return len(occurrences(rule, start, zone=zone, before=local, limit=MOST_STEPS))
-
-
 def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
     """The moment of a local time: one that clocks skip is as much later, of one that comes twice it is the first."""
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -1,0 +1,103 @@
+"""The schedule of series: jobs are made as their time comes nearer, tenant by tenant."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from clientway import effects
+from clientway.db import Tx
+from clientway.errors import Unprocessable
+from clientway.work.jobs import queries as work
+from clientway.work.jobs.queries import NewJob, Span
+from clientway.work.series import jobs, queries
+from clientway.work.series.expansion import expand
+from clientway.work.series.plan import HORIZON
+from clientway.work.series.queries import Due
+
+CHUNK = 25
+"""Series in one transaction: at most 60 jobs each."""
+
+
+def materialize(tx: Tx) -> int:
+    """Make the jobs of the next weeks for some of the tenant's series; returns of how many, CHUNK as long as more may wait.
+
+    Made again they are the same: a series' occurrence has one job. A series whose client is gone ends, with the reason.
+    """
+    due = queries.claim(tx, tx.now + HORIZON, CHUNK)
+    if not due:
+        return 0
+    wanted: list[NewJob] = []
+    progress: list[dict[str, Any]] = []
+    for one in due:
+        rows, row = _next(one, tx.now)
+        wanted += rows
+        progress.append(row)
+    made = {*jobs.make(tx, _placed(tx, wanted, {UUID(one.row["id"]) for one in due if one.row["overlap_forced"]})).ids}
+    queries.advance(tx, progress)
+    for one, row in zip(due, progress, strict=True):
+        _tell(tx, one, row, [str(new.id) for new in wanted if str(new.series_id) == row["id"] and str(new.id) in made])
+    return len(due)
+
+
+def materialize_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, until: Callable[[], bool]) -> int:
+    """Go round the tenants, a chunk each, until nobody has anything left or `until` says stop; returns the series done.
+
+    A tenant whose chunk fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
+    """
+    done, waiting, failures = 0, list(tenants), []
+    while waiting and not until():
+        still = []
+        for tenant_id in waiting:
+            if until():
+                break
+            try:
+                with transaction(tenant_id) as tx:
+                    count = materialize(tx)
+            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
+                failure.add_note(f"tenant {tenant_id}")
+                failures.append(failure)
+                continue
+            done += count
+            if count == CHUNK:
+                still.append(tenant_id)
+        waiting = still
+    if failures:
+        message = "jobs were not made for every tenant"
+        raise ExceptionGroup(message, failures)
+    return done
+
+
+def _next(one: Due, now: datetime) -> tuple[list[NewJob], dict[str, Any]]:
+    """The jobs of a series that are due, and how far it has come with them."""
+    kept = {"id": one.row["id"], "status": "active", "status_reason": one.row["status_reason"]}
+    over = {**kept, "status": "ended", "next_local": None, "materialized_until": None}
+    if one.gone:
+        return [], {**over, "status_reason": f"client {one.gone}"}
+    try:
+        ahead = expand(one.row, now, since=datetime.fromisoformat(one.row["next_local"]))
+    except Unprocessable as refused:
+        # A rule or a time zone that was known when it was written and is no longer.
+        return [], {**over, "status_reason": refused.detail}
+    # Somebody who is no longer there is not sent: the job waits for whoever takes it.
+    series = {**one.row, "assignee_id": str(one.assignee_id) if one.assignee_id else None}
+    rows = jobs.new(series, one.terms, ahead.occurrences, busy=[])
+    return rows, {**kept, **ahead.progress(len(ahead.occurrences))}
+
+
+def _placed(tx: Tx, rows: list[NewJob], forced: set[UUID | None]) -> list[NewJob]:
+    """The jobs as they can be where their assignee is elsewhere; `forced` are the series that go there all the same."""
+    spans = {row.id: Span(assignee_id=row.assignee_id, start_at=row.start_at, end_at=row.end_at) for row in rows if row.assignee_id}
+    ids = list(spans)
+    taken = {ids[number] for number in work.busy(tx, list(spans.values()))}
+    return [jobs.placed(row, taken=row.id in taken and row.status == "scheduled", forced=row.series_id in forced) for row in rows]
+
+
+def _tell(tx: Tx, one: Due, row: dict[str, Any], made: list[str]) -> None:
+    series_id = UUID(one.row["id"])
+    if row["status"] == "ended":
+        effects.audit(tx, "job_series.ended", "job_series", series_id, {"reason": row["status_reason"]})
+    if made:
+        effects.audit(tx, "job_series.materialized", "job_series", series_id, {"jobs": len(made), "next_local": row["next_local"]})
+        whose = {name: one.row[name] for name in ("organization_id", "contact_id")}
+        effects.publish(tx, "job_series.materialized", {**whose, "series_id": series_id, "job_ids": made})
