@@ -13,7 +13,7 @@ from tests.sam import DATABASE_ROLES, DOCUMENT, GLOBALS, RESOURCES, ROOT, TEXT, 
 
 
 # The statements whose resource is not one of ours, and what it ends in.
-WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*"}
+WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*", "StripeSecrets": "parameter/${AWS::StackName}/stripe/*"}
 
 
 def test_a_wildcard_stands_below_its_reason():
@@ -70,6 +70,7 @@ def test_what_holds_data_says_what_becomes_of_it():
         "SigningKey": ("Delete", "Delete"),
         "IdentityKey": ("Retain", "Retain"),
         "AdminPassword": ("Delete", "Delete"),
+        "TicketKey": ("Delete", "Delete"),
         "ImportBucket": ("Retain", "Retain"),
         "Cluster": ("Snapshot", "Snapshot"),
         "Writer": ("Delete", "Delete"),

@@ -69,11 +69,15 @@ def seed(admin_url, *, known_key=None):
     return "demo-key"
 
 demo.seed = seed
+demo.tenant = lambda admin_url: None
 run.migrate = lambda admin_url: None
 redelivery.resume = lambda: 0
 clientway.local.redelivery = sys.modules["clientway.local.redelivery"] = redelivery
 clientway.local.demo = sys.modules["clientway.local.demo"] = demo
 clientway.migrations.run = sys.modules["clientway.migrations.run"] = run
+from clientway.local.stripe import demo as stripe
+stripe.resume = lambda *_: None
+stripe.USUAL_PORT = 0
 from clientway.local.cli import app
 app(sys.argv[1:])
 """

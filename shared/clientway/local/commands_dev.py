@@ -43,6 +43,10 @@ def dev(
                 console.print(f"  database       {stack.database_url.rpartition('@')[2]}")
                 console.print(f"  local AWS      {stack.endpoint}")
                 console.print(f"  mail           shown here and kept in {stack.mailbox_file}")
+                if stack.stripe_url:
+                    console.print(
+                        f"  payments       {stack.stripe_url}/dashboard  (a stand-in for Stripe; pages to pay: {stack.stripe_url}/pay/…)"
+                    )
                 console.print("  [dim]Ctrl-C stops everything.[/]")
                 threading.Event().wait()
         except (StackError, PostgresError, TemplateError) as error:

@@ -85,6 +85,14 @@ def seed(admin_url: str, *, known_key: str | None = None) -> str:
     return key
 
 
+def tenant(admin_url: str) -> UUID | None:
+    """The demo tenant's id, where there is one."""
+    try:
+        return tenants.find(admin_url, SLUG)
+    except NotFound:
+        return None
+
+
 @contextmanager
 def _transaction(key: str) -> Iterator[Tx]:
     tx = db.begin(db.Credential(tokens.digest(key), ADMINS), now=datetime.now(UTC))

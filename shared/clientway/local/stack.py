@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from clientway.local import aws, demo, events, mailbox, postgres, redelivery, server, template
 from clientway.local.authorizer import JwtAuthorizer
+from clientway.local.stripe import demo as stripe
 from clientway.local.workers import Pool
 from clientway.migrations.run import migrate
 
@@ -37,6 +38,7 @@ class Stack:
     database_url: str
     endpoint: str
     mailbox_file: Path
+    stripe_url: str | None
     environment: Mapping[str, str]
 
 
@@ -79,6 +81,12 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
         redelivery.resume()
         cloud = aws.start(sam)
         stack.callback(cloud.stop)
+        # Whoever names Stripe's address gets that one: https://api.stripe.com with keys of its test mode, say.
+        if not os.environ.get("STRIPE_API_BASE"):
+            payments = stripe.start(state)
+            stack.callback(payments.stop)
+            stripe.resume(payments, cloud, settings["PUBLIC_URL"], demo.tenant(admin_url))
+            settings["STRIPE_API_BASE"] = payments.base
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = {**_QUIET, **own, **cloud.environment, **settings}
         pool = stack.enter_context(Pool(environment, functions=_functions(sam, cloud, environment)))
@@ -95,7 +103,8 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
             stack.callback(thread.stop)
         threading.Thread(target=http.serve_forever, daemon=True, name="http").start()
         stack.callback(http.shutdown)
-        yield Stack(url, key_file, admin_url, cloud.endpoint, state / "mailbox.jsonl", environment)
+        stripe_url = None if os.environ.get("STRIPE_API_BASE") else settings["STRIPE_API_BASE"]
+        yield Stack(url, key_file, admin_url, cloud.endpoint, state / "mailbox.jsonl", stripe_url, environment)
 
 
 @contextlib.contextmanager

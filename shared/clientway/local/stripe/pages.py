@@ -170,7 +170,7 @@ class Pages:
 
     def _dashboard(self) -> tuple[int, str]:
         store = self.books.store
-        keys = dict(store.keys())
+        keys = dict(store.account_keys())
         accounts = "".join(
             f"<tr><td>{escape(one['business_profile']['name'])}</td><td><code>{escape(account)}</code></td>"
             f"<td><code>{escape(keys.get(account, 'by its platform'))}</code></td></tr>"

@@ -92,7 +92,7 @@ class Store:
         found = self._all("select account from keys where key = ?", key)
         return found[0][0] if found else None
 
-    def keys(self) -> list[tuple[str, str]]:
+    def account_keys(self) -> list[tuple[str, str]]:
         """All accounts with their keys."""
         return [(account, key) for account, key in self._all("select account, key from keys order by rowid")]
 
