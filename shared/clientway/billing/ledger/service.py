@@ -24,7 +24,7 @@ select json_build_object('ltv_cents', c.ltv_cents, 'ledger_cents', l.cents, 'rec
      where i.tenant_id = app.tenant() and i.contact_id = c.id and i.total_cents > 0 and a.held is not null) n
  where c.tenant_id = app.tenant() and c.id = :contact_id
 """)
-_EXISTS = text("select from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id")
+_EXISTS = text("select 1 from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id")
 
 
 def of_client(tx: Tx, contact_id: UUID, request: Request, *, verify: bool) -> Any:

@@ -28,11 +28,11 @@ RANK: Final[Mapping[str, int]] = {"pending": 0, "failed": 1, "canceled": 2, "suc
 """How far a payment has come: one that failed may be tried again and succeed, one that succeeded stays."""
 
 
-def check_targets(amount_cents: int, allocations: list[int], **given: bool) -> None:
+def check_targets(amount_cents: int, parts_cents: list[int], **given: bool) -> None:
     """Refuse a payment that is said to pay more than it is, or to be for more than one thing. Raises Unprocessable (422)."""
     named = [name for name, is_given in given.items() if is_given]
     errors = [FieldError(f"#/{name}", "exclusive", f"give one of {', '.join(given)}") for name in named[1:]]
-    if sum(allocations) > amount_cents:
+    if sum(parts_cents) > amount_cents:
         errors.append(FieldError("#/allocations", "over_allocated", "adds up to more than the payment"))
     if errors:
         raise Unprocessable("The payment breaks a rule.", errors=errors)
