@@ -45,6 +45,7 @@ def outbox(admin_engine, tenant):
     """The tenant's outbox; other tests' rows of this database are put out of the way."""
     with admin_engine.connect() as connection:
         connection.execute(text("update outbox set sent_at = now() where sent_at is null"))
+        connection.execute(text("update platform_outbox set sent_at = now() where sent_at is null"))
 
     def read():
         with admin_engine.connect() as connection:

@@ -1,10 +1,10 @@
-"""What has served its time is forgotten: answers kept for replays, used links, outbox rows that were handed over."""
+"""What has served its time is forgotten: answers kept for replays, used links, ended sessions, outbox rows that went out."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from clientway.db import all_tenants, job_transaction
+from clientway.db import all_tenants, job_connection, job_transaction
 
 
 @dataclass
@@ -14,6 +14,9 @@ class Forgotten:
     idempotency_keys: int = 0
     sign_in_links: int = 0
     outbox: int = 0
+    person_links: int = 0
+    person_sessions: int = 0
+    platform_outbox: int = 0
 
 
 def forget() -> Forgotten:
@@ -23,6 +26,10 @@ def forget() -> Forgotten:
         with job_transaction(tenant_id) as tx:
             for kind, statement in _STATEMENTS.items():
                 setattr(total, kind, getattr(total, kind) + tx.execute(statement, {"now": tx.now}).rowcount)
+    # People's own accounts are no tenant's.
+    with job_connection() as connection:
+        for kind, rows in connection.execute(text("select app.forget_persons()")).scalar_one().items():
+            setattr(total, kind, rows)
     return total
 
 
