@@ -32,7 +32,7 @@ def list_job_series(
 def create_job_series(series: JobSeriesCreate) -> JobSeriesOutcome:
     """Work for a client that repeats by an RFC 5545 rule, in local time. Its jobs of the next 60 days are made, 50 of them at once."""
     with transaction(app, needs="jobs:write") as tx:
-        return service.create(tx, series)  # type: ignore[no-any-return]
+        return service.create(tx, series)
 
 
 handler = app.lambda_handler

@@ -13,7 +13,7 @@ app = api(__name__)
 def end_job_series(series_id: UUID, ending: JobSeriesEnd) -> JobSeriesOutcome:
     """Cancel a series' jobs to come, at once or from a local time on; what is done stays."""
     with transaction(app, needs="jobs:write") as tx:
-        return service.end(tx, series_id, ending)  # type: ignore[no-any-return]
+        return service.end(tx, series_id, ending)
 
 
 handler = app.lambda_handler
