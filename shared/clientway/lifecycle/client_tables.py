@@ -226,7 +226,6 @@ duplicate_scans = Table(
     metadata,
     Column("tenant_id", Uuid, primary_key=True, server_default=FetchedValue()),
     Column("seen_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
-    Column("seen_id", Uuid, nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
 )
 

@@ -103,8 +103,8 @@ def decide(sides: Sides, choices: Mapping[str, Side], *, across: bool) -> Plan:
     is_primary = any(side.row["is_primary"] for side in here)
     if is_primary != survivor.row["is_primary"]:
         columns["is_primary"] = is_primary
-    if columns:
-        columns |= searched({**survivor.row, **columns})
+    emails, phones = ([*survivor.facts[kind], *merged.facts[kind]] for kind in ("emails", "phones"))
+    columns |= searched({**survivor.row, **columns}, emails, phones)
     consents = rules.stricter(survivor.facts["consents"], merged.facts["consents"])
     return Plan(sides, fields, target, emptied, columns, consents, list(_conflicts(sides, choices, across=across)))
 

@@ -10,6 +10,7 @@ from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
+from clientway.lifecycle.contacts.existence import ContactMerged, absent as no_contact
 from clientway.lifecycle.merges import queries, rules
 from clientway.lifecycle.merges.plan import Plan, decide
 from clientway.lifecycle.merges.rules import Side
@@ -23,12 +24,6 @@ class SameContact(Unprocessable):
     """422: a contact cannot be merged with itself."""
 
     code, title = "same_contact", "One and the same contact"
-
-
-class ContactMerged(Conflict):
-    """409: one of them was merged already; `merged_into` names who it is now."""
-
-    code, title = "contact_merged", "Contact merged"
 
 
 class MergeBlocked(Conflict):
@@ -110,11 +105,11 @@ def _decide(tx: Tx, survivor_id: UUID, wanted: MergePreviewRequest, *, lock: boo
 def _live(found: Mapping[str, Any], contact_id: UUID) -> Contact:
     side = parse(found, contact_id)
     if side is None:
-        raise NotFound("There is no such contact.")
+        raise no_contact()
     if side.row["merged_into"] is not None:
-        raise ContactMerged("This contact was merged into another.", contact_id=side.row["id"], merged_into=side.row["merged_into"])
+        raise ContactMerged(side.row["merged_into"])
     if side.row["deleted_at"] is not None:
-        raise NotFound("There is no such contact.")
+        raise no_contact()
     return side
 
 

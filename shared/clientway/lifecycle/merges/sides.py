@@ -1,10 +1,11 @@
 """Both contacts of a merge as they stand: what is read of them, and what follows for their organizations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from clientway.lifecycle.contacts import service as contacts
 from clientway.lifecycle.merges.rules import Side
 from clientway.lifecycle.organizations import rules as names
 from clientway.lifecycle.organizations.dossier import Dossier
@@ -75,10 +76,8 @@ def parse(found: Mapping[str, Any], contact_id: UUID | str) -> Contact | None:
     return side and Contact(side["contact"], side["organization"], side["shared"], side, found["region"])
 
 
-def searched(row: Row) -> dict[str, Any]:
-    """The columns that follow from a contact's names, e-mail and phone."""
-    full_name = " ".join(name for name in (row["first_name"], row["last_name"]) if name)
-    return {
-        "name_norm": names.name_norm(full_name, row["email"], row["phone"]),
-        "search_text": names.search_text([full_name], [names.reach(row["phone"], row["phone_e164"], row["email_norm"])]),
-    }
+def searched(row: Row, emails: Iterable[Row], phones: Iterable[Row]) -> dict[str, Any]:
+    """The columns that a contact is sorted and searched by, once these are all its e-mails and phones."""
+    further = [names.reach(None, None, one["email_norm"]) for one in emails if one["email_norm"] != row["email_norm"]]
+    further += [names.reach(one["phone"], one["phone_e164"], None) for one in phones if one["phone"] != row["phone"]]
+    return contacts.found_by(row, further)

@@ -74,9 +74,11 @@ def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
     theirs, lost = _given_back(before["merged"], ours, found["taken"])
     theirs["is_primary"] = _is_primary(before["merged"], ours, merged, after)
     successor = after["successor_id"] if theirs["is_primary"] or ours["is_primary"] else None
+    emails, phones = (_split(survivor, merged, kind, merge["moved"][kind]) for kind in ("emails", "phones"))
     plan = {
         "id": merge_id, "now": tx.now.isoformat(), "by": tx.actor.id, "actor": {"type": tx.actor.kind, "id": tx.actor.id},
-        "contact": back | searched(ours), "merged": theirs | searched({**merged.row, **theirs}), "successor_id": successor,
+        "contact": back | searched(ours, emails[0], phones[0]), "merged": theirs | searched({**merged.row, **theirs}, emails[1], phones[1]),
+        "successor_id": successor,
         "keep_email": ours["email_norm"], "keep_phone": ours["phone_e164"] or ours["phone"],
         "organization": _still(_target(survivor, merged, after), before["organization"], after["organization"]),
         "accounts": _accounts(survivor, merged, before["accounts"], after["accounts"]),
@@ -123,6 +125,12 @@ def _given_back(row: Row, survivor: Row, taken: Row) -> tuple[dict[str, Any], li
     return changed, lost
 
 
+def _split(survivor: Contact, merged: Contact, kind: str, moved: Row) -> tuple[list[Row], list[Row]]:
+    """The e-mails, or phones, of both once those that were moved are back."""
+    mine: list[Row] = survivor.facts[kind]
+    return [one for one in mine if one["id"] not in moved], [*merged.facts[kind], *(one for one in mine if one["id"] in moved)]
+
+
 def _is_primary(row: Row, survivor: Row, merged: Contact, after: Row) -> bool:
     """Whether the merged contact is its organization's primary one again: not if somebody else was made so since."""
     if not row["is_primary"] or (survivor["is_primary"] and survivor["organization_id"] == row["organization_id"]):
@@ -144,7 +152,7 @@ def _still(now: Row, before: Row, after: Row) -> dict[str, Any]:
 
 def _accounts(survivor: Contact, merged: Contact, before: Row, after: Row) -> dict[str, Any]:
     known = {side.facts["account"]["id"]: side.facts["account"] for side in (survivor, merged) if side.facts["account"]}
-    return {one: _still(known.get(one, after[one]), before[one], after[one]) for one in after}
+    return {one: _still(known[one] if one in known else after[one], before[one], after[one]) for one in after}
 
 
 def _derived(survivor: Contact, merged: Contact, ours: Row, theirs: Row) -> dict[str, dict[str, Any]]:

@@ -12,15 +12,16 @@ create table public.contact_match_keys (
 );
 create index contact_match_keys_key on public.contact_match_keys (tenant_id, key, contact_id);
 
--- How far a tenant's contacts were looked at, in the order in which they changed.
+-- Up to which change a tenant's contacts were looked at; a key '=…' of each says which state of it that was.
 create table public.duplicate_scans (
   tenant_id uuid not null default app.tenant() references public.tenants,
   seen_at timestamptz not null default '-infinity',
-  seen_id uuid not null default '00000000-0000-0000-0000-000000000000',
   updated_at timestamptz not null default now(),
   primary key (tenant_id)
 );
 call app.guard_tenant_tables(array['contact_match_keys', 'duplicate_scans'], array[]::text[], array['contact_match_keys']);
+
+create index contact_addresses_updated on public.contact_addresses (tenant_id, updated_at);
 
 -- What is a contact's is found by it.
 create index deals_contact on public.deals (tenant_id, contact_id) where contact_id is not null;

@@ -1,0 +1,112 @@
+"""Find contacts that may be one person, and keep what somebody said of it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+from clientway import effects
+from clientway.db import Tx
+from clientway.errors import Conflict, NotFound, check_version
+from clientway.lifecycle.contacts import existence
+from clientway.lifecycle.duplicates import queries
+from clientway.lifecycle.duplicates.rules import compare, keys
+from clientway.lifecycle.duplicates.schemas import DuplicatePatch, DuplicateScan, DuplicateScanned
+from clientway.paging import Request
+
+AT_ONCE = 300
+"""Contacts that a request looks at."""
+BATCH = 1000
+"""Contacts that a schedule looks at in one transaction."""
+
+
+class SuggestionMerged(Conflict):
+    """409: the two were merged."""
+
+    code, title = "suggestion_merged", "Already merged"
+
+
+def find(tx: Tx, request: Request, *, status: str, min_score: int | None, contact_id: UUID | None) -> Any:
+    """A page of suggestions, the likeliest first."""
+    return queries.find(tx, request, status=status, min_score=min_score, contact_id=contact_id)
+
+
+def change(tx: Tx, suggestion_id: UUID, patch: DuplicatePatch, *, version: int) -> Any:
+    """Dismiss a suggestion or open it again. Raises NotFound (404), PreconditionFailed (412), SuggestionMerged (409)."""
+    locked = queries.lock(tx, suggestion_id)
+    if locked is None:
+        raise NotFound("There is no such suggestion.")
+    status, current = locked
+    check_version(current, version)
+    if status == "merged":
+        raise SuggestionMerged("The two contacts were merged; undo that instead.")
+    if status != patch.status:
+        queries.set_status(tx, suggestion_id, patch.status)
+        effects.audit(tx, "duplicate.updated", "duplicate_suggestion", suggestion_id, {"status": patch.status})
+    return queries.read(tx, suggestion_id)
+
+
+def scan(tx: Tx, wanted: DuplicateScan) -> DuplicateScanned:
+    """Look at what changed since the last look, so far as a request may take, and at one contact if it is named.
+
+    Raises NotFound (404) for a contact that is not there.
+    """
+    scanned, suggested = _step(tx, AT_ONCE)
+    if wanted.contact_id is not None:
+        own = _examine(tx, [wanted.contact_id])
+        if own is None:
+            raise existence.absent()
+        return DuplicateScanned(scanned=max(1, scanned), suggested=own, complete=scanned < AT_ONCE)
+    return DuplicateScanned(scanned=scanned, suggested=suggested, complete=scanned < AT_ONCE)
+
+
+def scan_all(tenants: Sequence[UUID], transaction: Callable[[UUID], AbstractContextManager[Tx]], *, until: Callable[[], bool]) -> int:
+    """Go round the tenants, a batch each, until nobody has anything left or `until` says stop; returns the contacts looked at.
+
+    A tenant whose batch fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
+    """
+    done, waiting, failures = 0, list(tenants), []
+    while waiting and not until():
+        still = []
+        for tenant_id in waiting:
+            if until():
+                break
+            try:
+                with transaction(tenant_id) as tx:
+                    count, _ = _step(tx, BATCH)
+            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
+                failure.add_note(f"tenant {tenant_id}")
+                failures.append(failure)
+                continue
+            done += count
+            if count == BATCH:
+                still.append(tenant_id)
+        waiting = still
+    if failures:
+        message = "duplicates were not looked for in every tenant"
+        raise ExceptionGroup(message, failures)
+    return done
+
+
+def _step(tx: Tx, most: int) -> tuple[int, int]:
+    ids, moment = queries.due(tx, most)
+    suggested = (_examine(tx, ids) or 0) if ids else 0
+    queries.seen(tx, moment if len(ids) == most else None)
+    return len(ids), suggested
+
+
+def _examine(tx: Tx, ids: Sequence[UUID]) -> int | None:
+    """Compare contacts with all that have a key in common with them; returns how many pairs are worth a look, None if none is there."""
+    known = queries.people(tx, ids)
+    if not known:
+        return None
+    queries.index(tx, {contact_id: {*keys(record.person), record.mark} for contact_id, record in known.items()})
+    pairs = queries.candidates(tx, list(known))
+    others = {contact_id for pair in pairs for contact_id in pair} - known.keys()
+    if others:
+        known |= queries.people(tx, others)
+    verdicts = {pair: compare(known[pair[0]].person, known[pair[1]].person) for pair in pairs if known.keys() >= set(pair)}
+    found = {pair: verdict for pair, verdict in verdicts.items() if verdict.match}
+    if found:
+        queries.suggest(tx, found)
+    return len(found)
