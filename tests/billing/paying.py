@@ -1,12 +1,17 @@
 """A client who owes something, and what is known of their money."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
+from clientway import access, db, effects, tokens
+from clientway.db import Tx
 from clientway.ids import uuid7
 from tests.fixtures import Answer, Invoke, Tenant
 
@@ -96,6 +101,18 @@ class Client:
 
     def published(self, topic: str) -> list[Any]:
         return self.rows("select payload from outbox where tenant_id = :t and topic = :k order by created_at, id", k=topic)
+
+
+@contextmanager
+def as_admin(tenant: Tenant) -> Iterator[Tx]:
+    """A transaction of the tenant's admin, committed as a request's is."""
+    tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC))
+    try:
+        yield tx
+    except BaseException:
+        db.rollback(tx)
+        raise
+    db.commit(tx, effects.pending(tx))
 
 
 def make_client(engine: Engine, tenant: Tenant, invoke: Invoke) -> Client:

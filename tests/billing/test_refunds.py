@@ -1,6 +1,5 @@
 """Money that goes back: at once where staff hold it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -129,30 +128,3 @@ def test_refunds_are_listed_page_by_page(client, invoke):
     Page[Refund].model_validate_json(first.body)
     assert [one["id"] for one in first.json["data"] + second.json["data"]] == made[::-1]
     assert not second.json["has_more"]
-
-
-@pytest.mark.parametrize("round_", range(3))
-def test_of_two_refunds_that_race_one_is_refused(client, round_):
-    paid = client.pay(1000, invoice_id=client.invoice(1000))
-
-    with ThreadPoolExecutor(2) as threads:
-        answers = list(threads.map(lambda _: client.ask("refunds", paid["id"], {"amount_cents": 700}), range(2)))
-
-    assert sorted(answer.status for answer in answers) == [201, 409]
-    assert next(answer.json for answer in answers if answer.status == 409)["left_cents"] == 300
-    assert client.payment(paid["id"])["refunded_cents"] == 700
-    assert client.worth() == 300
-
-
-@pytest.mark.parametrize("round_", range(3))
-def test_of_two_payments_that_race_both_count_and_the_invoice_is_paid_once(client, round_):
-    invoice_id = client.invoice(1100, 100)
-
-    with ThreadPoolExecutor(4) as threads:
-        paid = list(threads.map(lambda _: client.pay(1100, invoice_id=invoice_id), range(4)))
-
-    assert sorted(one["allocated_cents"] for one in paid) == [0, 0, 0, 1100]
-    invoice = client.row("invoices", invoice_id)
-    assert (invoice["status"], invoice["allocated_cents"], invoice["balance_cents"]) == ("paid", 1100, 0)
-    assert client.worth() == 1000
-    assert len(client.told("payment_received")) == 4

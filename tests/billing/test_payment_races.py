@@ -1,0 +1,115 @@
+"""Money that moves at once from several sides."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from clientway import db
+from clientway.billing.payments import allocations, provider, service
+from clientway.billing.payments.provider import ProviderPayment, ProviderRefund
+from clientway.billing.payments.rules import NothingToApply
+from clientway.billing.payments.schemas import AllocationCreate, OrganizationPaymentCreate
+from clientway.billing.refunds import service as refunds
+from clientway.billing.refunds.rules import RefundTooLarge
+from clientway.billing.refunds.schemas import RefundCreate
+from tests.billing.paying import as_admin
+from tests.billing.paying import client as _client
+
+client = _client
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def at_once(count, do):
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(lambda _: do(), range(count)))
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_several_payments_of_one_invoice_all_count_and_it_is_paid_once(client, round_):
+    invoice_id = client.invoice(1100, 100)
+
+    def pay():
+        with as_admin(client.tenant) as tx:
+            service.record(tx, OrganizationPaymentCreate(amount_cents=1100, invoice_id=invoice_id), organization_id=client.organization_id)
+
+    at_once(4, pay)
+
+    assert client.rows("select allocated_cents from payments where tenant_id = :t order by 1") == [0, 0, 0, 1100]
+    invoice = client.row("invoices", invoice_id)
+    assert (invoice["status"], invoice["allocated_cents"], invoice["balance_cents"]) == ("paid", 1100, 0)
+    assert client.worth() == 1000
+    assert len(client.told("payment_received")) == 4
+    assert client.rows("select to_stage from lifecycle_transitions where tenant_id = :t") == ["client"]
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_several_refunds_that_race_one_goes_through(client, round_):
+    payment_id = UUID(client.pay(1000, invoice_id=client.invoice(1000))["id"])
+
+    def refund():
+        try:
+            with as_admin(client.tenant) as tx:
+                refunds.ask(tx, payment_id, RefundCreate(amount_cents=700))
+        except RefundTooLarge as refused:
+            return refused.extensions["left_cents"]
+        return None
+
+    assert sorted(at_once(4, refund), key=str) == [300, 300, 300, None]
+    assert client.payment(str(payment_id))["refunded_cents"] == 700
+    assert client.worth() == 300
+
+
+def test_credit_that_several_invoices_ask_for_is_given_once(client):
+    payment_id = UUID(client.pay(1000)["id"])
+    invoices = iter([client.invoice(600) for _ in range(4)])
+
+    def apply():
+        try:
+            with as_admin(client.tenant) as tx:
+                allocations.apply(tx, payment_id, AllocationCreate(invoice_id=next(invoices), amount_cents=600))
+        except NothingToApply:
+            return "refused"
+        return "applied"
+
+    assert sorted(at_once(4, apply)) == ["applied", "refused", "refused", "refused"]
+    assert client.payment(str(payment_id))["unapplied_cents"] == 400
+    assert client.worth() == 600
+
+
+def test_a_providers_payment_that_comes_ten_times_to_eight_counts_once(client):
+    invoice_id = client.invoice(1100, 100)
+    news = ProviderPayment("stripe", f"pi_{uuid4().hex}", "succeeded", "card", 1100, "USD", AT, invoice_id=invoice_id)
+
+    def hear():
+        with db.job_transaction(client.tenant.id) as tx:
+            return provider.apply_payment(tx, news)
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda _: hear(), range(10)))
+
+    assert sorted(outcomes) == ["applied"] + ["unchanged"] * 9
+    assert client.rows("select status from payments where tenant_id = :t") == ["succeeded"]
+    assert len(client.told("payment_received")) == 1
+    assert len(client.published("payment.received")) == 1
+    assert client.worth() == 1000
+
+
+def test_a_providers_refund_that_comes_many_times_counts_once(client):
+    invoice_id, payment_id, refund_id = client.invoice(1100, 100), f"pi_{uuid4().hex}", f"re_{uuid4().hex}"
+    paid = ProviderPayment("stripe", payment_id, "succeeded", "card", 1100, "USD", AT, invoice_id=invoice_id)
+    news = ProviderRefund("stripe", refund_id, payment_id, None, 550, "USD", "succeeded", AT)
+    with db.job_transaction(client.tenant.id) as tx:
+        provider.apply_payment(tx, paid)
+
+    def hear():
+        with db.job_transaction(client.tenant.id) as tx:
+            return provider.apply_refund(tx, news)
+
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda _: hear(), range(10)))
+
+    assert sorted(outcomes) == ["applied"] + ["unchanged"] * 9
+    assert client.rows("select refunded_cents from payments where tenant_id = :t") == [550]
+    assert client.worth() == 500
