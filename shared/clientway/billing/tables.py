@@ -83,6 +83,7 @@ invoices = Table(
     Column("lost_cents", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("open_disputes", Integer, nullable=False, server_default=FetchedValue()),
     Column("balance_cents", BigInteger, server_default=FetchedValue()),
+    Column("payment_state", Text, nullable=False, server_default=FetchedValue()),
     Column("issued_on", Date),
     Column("due_on", Date),
     Column("terms_days", Integer),

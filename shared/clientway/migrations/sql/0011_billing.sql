@@ -72,6 +72,14 @@ create table public.invoices (
   lost_cents bigint not null default 0 check (lost_cents >= 0),
   open_disputes integer not null default 0 check (open_disputes >= 0),
   balance_cents bigint generated always as (total_cents - credited_cents - allocated_cents + reopened_cents) stored,
+  payment_state text not null generated always as (case
+    when open_disputes > 0 then 'disputed'
+    when refunded_cents + lost_cents > reopened_cents
+    then case when refunded_cents + lost_cents = allocated_cents then 'refunded' else 'partially_refunded' end
+    when status in ('draft', 'void') then 'unpaid'
+    when total_cents - credited_cents - allocated_cents + reopened_cents = 0 then 'paid'
+    when allocated_cents > reopened_cents then 'partial'
+    else 'unpaid' end) stored,
   issued_on date,
   due_on date,
   terms_days integer check (terms_days between 0 and 365),
@@ -127,7 +135,7 @@ create table public.invoice_lines (
   discount_bps integer not null default 0 check (discount_bps between 0 and 10000),
   tax_rate_bps integer not null default 0 check (tax_rate_bps between 0 and 10000),
   amount_cents bigint not null,
-  tax_cents bigint not null check (tax_cents >= 0),
+  tax_cents bigint not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, invoice_id) references public.invoices (tenant_id, id),
   foreign key (tenant_id, service_id) references public.services (tenant_id, id),
@@ -322,7 +330,18 @@ create index ledger_entries_invoice on public.ledger_entries (tenant_id, invoice
 
 call app.guard_tenant_tables(
   array['billing_settings', 'recurring_invoices', 'invoices', 'invoice_lines', 'payments', 'allocations', 'refunds', 'disputes', 'credit_notes', 'ledger_entries'],
-  array['credit_notes', 'ledger_entries'], array['invoice_lines']);
+  array['credit_notes', 'ledger_entries'], array['invoices', 'invoice_lines']);
+
+-- A draft may be deleted, nothing that has a number.
+create policy drafts on public.invoices as restrictive for delete to clientway_app, clientway_job using (status = 'draft');
+
+-- The tenant's day. Its zone is from Python's list of zones: one that PostgreSQL does not know is taken as UTC.
+create function app.tenant_day(p_at timestamptz) returns date language plpgsql stable set search_path = '' as $$
+begin
+  return (p_at at time zone (select t.time_zone from public.tenants t where t.tenant_id = app.tenant()))::date;
+exception when invalid_parameter_value then
+  return (p_at at time zone 'UTC')::date;
+end $$;
 
 -- The sums. Each recounts all that a parent now has, under its row lock: a statement that writes several tables is summed up
 -- once it is through, so whichever trigger comes first finds everything.

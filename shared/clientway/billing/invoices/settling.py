@@ -1,0 +1,167 @@
+"""What follows for an invoice once what was paid, credited or given back of it has changed: its status, its page, its reminders.
+
+Triggers keep the sums; whoever changed them calls `settle`, which reads them again. The database refuses at the commit an
+invoice that says it is paid and is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway import effects
+from clientway.billing.gateway import GATEWAY_JSON, Gateway, of_row
+from clientway.billing.invoices import rules
+from clientway.billing.payments.rules import money
+from clientway.db import Tx
+from clientway.work.reminders import service as reminders
+
+# A page is for just what is owed: one for anything else is replaced, and where nothing is owed it is closed. One that is on its
+# way has no name yet; once made it is closed if nobody waits for it any more. An invoice that was given up can still be paid.
+_SETTLE = text(f"""
+with i as materialized (
+  select i.*, {GATEWAY_JSON} as gateway,
+         case when i.status in ('open', 'uncollectible') and i.balance_cents = 0 then 'paid'
+              when i.status = 'paid' and i.balance_cents > 0 then 'open' else i.status end as next
+    from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i),
+w as (select i.*, case when i.next in ('open', 'uncollectible') then i.balance_cents else 0 end as wanted from i),
+s as (
+  select w.*, case when w.wanted = 0 then case when w.payment_page_status = 'none' then 'none' else 'closed' end
+                   when w.gateway is null or (w.payment_page_status in ('pending', 'ready') and w.payment_page_cents = w.wanted)
+                   then w.payment_page_status else 'pending' end as page,
+         w.wanted > 0 and w.gateway is not null
+           and not (w.payment_page_status in ('pending', 'ready') and w.payment_page_cents = w.wanted) as creates
+    from w),
+moved as (
+  update invoices x
+     set status = s.next, payment_page_status = s.page,
+         paid_at = case when s.next <> 'paid' then null when s.status = 'paid' then x.paid_at else coalesce(greatest(
+           (select max(p.captured_at) from allocations a join payments p on p.tenant_id = app.tenant() and p.id = a.payment_id
+             where a.tenant_id = app.tenant() and a.invoice_id = x.id and a.released_at is null),
+           (select max(c.created_at) from credit_notes c where c.tenant_id = app.tenant() and c.invoice_id = x.id)), :now) end,
+         uncollectible_at = case when s.next = 'uncollectible' then x.uncollectible_at end,
+         payment_page_cents = case when s.creates then s.wanted when s.page = 'closed' then null else x.payment_page_cents end,
+         payment_page_ref = case when s.creates or s.page = 'closed' then null else x.payment_page_ref end,
+         payment_url = case when s.creates or s.page = 'closed' then null else x.payment_url end,
+         payment_page_error = case when s.creates or s.page = 'closed' then null else x.payment_page_error end,
+         version = x.version + 1, updated_at = :now
+    from s where x.tenant_id = app.tenant() and x.id = s.id
+  returning x.id),
+called_off as (
+  update reminders m set state = 'canceled', state_reason = 'invoice paid', version = m.version + 1, updated_at = :now
+    from s where m.tenant_id = app.tenant() and m.invoice_id = s.id and s.next = 'paid' and m.state = 'scheduled')
+select s.id, s.organization_id, s.contact_id, s.job_id, s.number_text, s.currency, s.total_cents, s.balance_cents, s.due_on,
+       s.status as before, s.next as status, s.gateway, s.creates, s.wanted, s.payment_page_ref as ref,
+       s.wanted = 0 and s.payment_page_ref is not null and s.gateway is not null as closes, t.time_zone,
+       (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = s.contact_id) as email
+  from s join tenants t on t.tenant_id = s.tenant_id
+""")
+
+
+@dataclass(frozen=True)
+class Payable:
+    """What the page of an invoice says."""
+
+    invoice_id: UUID
+    number_text: str | None
+    cents: int
+    currency: str
+    email: str | None
+
+
+def settle(tx: Tx, invoice_id: UUID) -> None:
+    """Bring an invoice in line with its sums: what owes nothing is paid, what owes again is open.
+
+    For whoever has changed what is allocated, given back or credited, in the same transaction. One statement; one more when
+    the invoice is opened again.
+    """
+    row = tx.execute(_SETTLE, {"id": invoice_id, "now": tx.now}).one_or_none()
+    if row is None:
+        return
+    gateway = of_row(row.gateway)
+    if row.creates and gateway is not None:
+        payable = Payable(invoice_id, row.number_text, row.wanted, row.currency, row.email)
+        ask_for_page(tx, gateway, payable, replaces=row.ref)
+    elif row.closes and gateway is not None:
+        close_page(tx, gateway, row.ref)
+    if row.status == row.before:
+        return
+    about = {
+        "organization_id": row.organization_id, "contact_id": row.contact_id, "invoice_id": invoice_id, "job_id": row.job_id,
+        "number": row.number_text, "total_cents": row.total_cents, "balance_cents": row.balance_cents, "currency": row.currency,
+    }  # fmt: skip
+    if row.status == "paid":
+        tell(tx, "invoice_paid", "Paid", about, topic="invoice.paid")
+        effects.audit(tx, "invoice.paid", "invoice", invoice_id, {"status": "paid"})
+    else:
+        reminders.plan_invoice(tx, invoice_id, due_on=row.due_on, time_zone=row.time_zone)
+        effects.audit(tx, "invoice.reopened", "invoice", invoice_id, {"status": "open", "balance_cents": row.balance_cents})
+        effects.publish(tx, "invoice.reopened", about)
+
+
+def tell(tx: Tx, activity: str, what: str, about: Mapping[str, Any], *, topic: str, description: str | None = None) -> None:
+    """Put what became of an invoice on its client's timeline, and publish it."""
+    title = f"Invoice {about['number']}: {what.lower()}, {money(about['total_cents'], about['currency'])}"
+    parties = {"organization_id": about["organization_id"], "contact_id": about["contact_id"]}
+    metadata = {name: value for name, value in about.items() if name not in parties}
+    effects.record(tx, activity, title, **parties, description=description, metadata=metadata, client_visible=True)
+    effects.publish(tx, topic, dict(about))
+
+
+def ask_for_page(tx: Tx, gateway: Gateway, payable: Payable, *, replaces: str | None = None) -> None:
+    """Have the provider make a page at which just what is owed can be paid, in place of the one before."""
+    effects.publish(
+        tx,
+        "stripe.page.create",
+        {
+            "gateway": gateway.as_json(),
+            "invoice_id": payable.invoice_id,
+            "number": payable.number_text,
+            "description": None,
+            "amount_cents": payable.cents,
+            "currency": payable.currency,
+            "customer_email": payable.email,
+            "metadata": {"clientway_tenant": str(tx.tenant_id), "clientway_invoice": str(payable.invoice_id)},
+            "replaces": replaces,
+        },
+    )
+
+
+def close_page(tx: Tx, gateway: Gateway, ref: str) -> None:
+    """Have the provider let nobody pay at a page any more."""
+    effects.publish(tx, "stripe.page.close", {"gateway": gateway.as_json(), "ref": ref})
+
+
+_PAGE = text(f"""
+select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY_JSON} as gateway
+  from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i
+""")
+_MADE = text("""
+update invoices i set payment_page_status = 'ready', payment_url = :url, payment_page_ref = :ref, payment_page_error = null,
+       version = i.version + 1, updated_at = :now
+ where i.tenant_id = app.tenant() and i.id = :id
+""")
+_FAILED = text("""
+update invoices i set payment_page_status = 'failed', payment_page_error = :error, version = i.version + 1, updated_at = :now
+ where i.tenant_id = app.tenant() and i.id = :id and i.payment_page_status = 'pending'
+""")
+
+
+def page_made(tx: Tx, invoice_id: UUID, *, url: str, ref: str, cents: int) -> None:
+    """Keep the page that was made for an invoice; one that nobody waits for any more is closed again."""
+    row = tx.execute(_PAGE, {"id": invoice_id}).one_or_none()
+    if row is None or row.payment_page_ref == ref:
+        return
+    if rules.page_is_wanted(row.payment_page_status, row.payment_page_cents, cents):
+        tx.execute(_MADE, {"id": invoice_id, "url": url[:2000], "ref": ref, "now": tx.now})
+        return
+    gateway = of_row(row.gateway)
+    if gateway is not None:
+        close_page(tx, gateway, ref)
+
+
+def page_failed(tx: Tx, invoice_id: UUID, *, error: str) -> None:
+    """Keep why there is no page; the next change of the invoice asks for one again."""
+    tx.execute(_FAILED, {"id": invoice_id, "error": error[:500], "now": tx.now})
