@@ -72,7 +72,7 @@ _KEYS = """jsonb_build_object(
 _FIELDS = f"jsonb_build_object('fields', {DEFINITIONS})"
 # Of the contact itself; and which live one has an e-mail that this one has had, for when it comes back.
 _OWN = f"""jsonb_build_object(
-  'tags', {TAGS}, 'custom', {CUSTOM_FIELDS}, 'reach', {reach.KEYS},
+  'tags', {TAGS}, 'custom', {CUSTOM_FIELDS}, 'reach', {reach.ROWS},
   'successor', (select x.contact_id from contact_emails e
                   join contact_emails x on x.tenant_id = app.tenant() and x.email_norm = e.email_norm and x.live and x.contact_id <> c.id
                  where e.tenant_id = app.tenant() and e.contact_id = c.id and not e.live limit 1))"""

@@ -15,6 +15,7 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import queries
+from clientway.lifecycle.contacts.existence import ContactMerged, absent
 from clientway.lifecycle.contacts.queries import Keys, Write
 from clientway.lifecycle.contacts.schemas import ClientCreate, ContactCreate, ContactPatch, Filters
 from clientway.lifecycle.custom_fields import values
@@ -36,14 +37,10 @@ class ContactExists(Conflict):
     code, title = "contact_exists", "Contact exists"
 
 
-class ContactMerged(Conflict):
-    """409: the contact turned out to be another one, which `merged_into` names."""
+class LastReach(Conflict):
+    """409: a contact has at least a name, an e-mail or a phone."""
 
-    code, title = "contact_merged", "Contact merged"
-
-    def __init__(self, merged_into: str) -> None:
-        """Name the survivor."""
-        super().__init__("The contact was merged into another one: change that, or take the merge back.", merged_into=merged_into)
+    code, title = "last_reach", "Last way to know somebody"
 
 
 class OrganizationDeleted(Conflict):
@@ -69,7 +66,7 @@ def read(tx: Tx, contact_id: UUID, *, include_deleted: bool = False) -> Any:
     """One contact; of one that was merged the survivor, with its id as `merged_into`. Raises NotFound (404)."""
     answer = queries.read(tx, contact_id, include_deleted=include_deleted)
     if answer is None:
-        raise _absent()
+        raise absent()
     return answer
 
 
@@ -151,20 +148,34 @@ def fill(tx: Tx, contact_id: UUID, blanks: Mapping[str, str]) -> int:
 
     Raises NotFound (404), ContactMerged (409), ContactExists (409) for somebody else's e-mail.
     """
-    keys = Keys(email_norm=normalise.email(blanks.get("email")))
-    dossier, target = _lock(tx, contact_id, keys)
-    _check_keys(dossier.probes or {}, contact_id, None)
+    dossier, target = lock(tx, contact_id, email=blanks.get("email"))
     given = {name: value for name, value in blanks.items() if not target[name]}
-    version: int = target["version"]
-    if not given:
-        return version
-    row = {name: target[name] for name in _SOMEBODY} | given
-    row |= _facts(row, normalise.email(row["email"]) or target["email_norm"], dossier.region, (dossier.probes or {})["reach"])
-    answer = _update(tx, dossier, contact_id, row)
+    if given:
+        rewrite(tx, dossier, given)
+        effects.audit(tx, "contact.updated", "contact", contact_id, given)
+    return int(target["version"]) + bool(given)
+
+
+def lock(tx: Tx, contact_id: UUID, *, email: str | None = None) -> tuple[Dossier, Row]:
+    """Lock a live contact with its organization; `probes["reach"]` of the dossier has its e-mails and phones.
+
+    Raises NotFound (404), ContactMerged (409), ContactExists (409) where the e-mail is somebody else's.
+    """
+    dossier, target = _lock(tx, contact_id, Keys(email_norm=normalise.email(email)))
+    _check_keys(dossier.probes or {}, contact_id, None)
+    return dossier, target
+
+
+def rewrite(tx: Tx, dossier: Dossier, given: Row, *, keys: Row | None = None) -> None:
+    """Replace of a locked contact what somebody is known by: names, e-mail, phone. `keys` are its e-mails and phones if others by now."""
+    target, probes = dossier.target or {}, dossier.probes or {}
+    row = {name: target[name] for name in _SOMEBODY} | dict(given)
+    if not any(row.values()):
+        raise LastReach("Nothing would be left to know the contact by.")
+    row |= _facts(row, normalise.email(row["email"]) if row["email"] else None, dossier.region, keys or probes["reach"])
+    _update(tx, dossier, UUID(target["id"]), row)
     if dossier.organization and any(row[name] and row[name] != target[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [dossier.id])
-    effects.audit(tx, "contact.updated", "contact", contact_id, given)
-    return int(answer.version)
 
 
 def delete(tx: Tx, contact_id: UUID, *, version: int) -> None:
@@ -188,7 +199,7 @@ def restore(tx: Tx, contact_id: UUID) -> Any:
     """
     dossier = queries.lock(tx, contact_id, Keys())
     if dossier is None or dossier.target is None:
-        raise _absent()
+        raise absent()
     target = dossier.target
     if target["merged_into"] is not None:
         raise ContactMerged(target["merged_into"])
@@ -230,11 +241,11 @@ def _insert(tx: Tx, write: Write, keys: Keys, dossier: Dossier | None = None, de
 def _lock(tx: Tx, contact_id: UUID, keys: Keys) -> tuple[Dossier, Row]:
     dossier = queries.lock(tx, contact_id, keys)
     if dossier is None or dossier.target is None:
-        raise _absent()
+        raise absent()
     if dossier.target["merged_into"] is not None:
         raise ContactMerged(dossier.target["merged_into"])
     if dossier.target["deleted_at"] is not None:
-        raise _absent()
+        raise absent()
     return dossier, dossier.target
 
 
@@ -262,7 +273,7 @@ def _check(tx: Tx, row: Row, sent: Row) -> str | None:
     errors = []
     if sent.get("email") and not email_norm:
         errors.append(FieldError("#/email", "invalid_email", "not an e-mail address"))
-    if sent.get("time_zone") and sent["time_zone"] not in _zones():
+    if sent.get("time_zone") and sent["time_zone"] not in time_zones():
         errors.append(FieldError("#/time_zone", "unknown_time_zone", "no time zone of the IANA database"))
     if (sent.get("birth_date") or "") > (tx.now + _AHEAD).date().isoformat():
         errors.append(FieldError("#/birth_date", "in_the_future", "lies in the future"))
@@ -279,7 +290,8 @@ _AHEAD = timedelta(hours=14)
 
 
 @lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
+def time_zones() -> frozenset[str]:
+    """The names that a time zone may have."""
     return frozenset(available_timezones())
 
 
@@ -321,7 +333,3 @@ def _derived(dossier: Dossier, row: Row) -> dict[str, Any]:
     if not dossier.organization:
         return {}
     return dossier.derived(location=dossier.primary("locations"), contact=row if row["is_primary"] else dossier.primary("contacts"))
-
-
-def _absent() -> NotFound:
-    return NotFound("There is no such contact.")

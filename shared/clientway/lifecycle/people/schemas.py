@@ -1,7 +1,8 @@
 """What goes into and comes out of the search for the person that somebody means."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -47,6 +48,8 @@ class Known:
     deleted_contact_id: UUID | None = None
     suggested: tuple[UUID, ...] = ()
     ignored: tuple[Literal["email", "phone"], ...] = ()
+    made: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The row of a contact that is new, for `hold_new`."""
 
 
 @dataclass(frozen=True)

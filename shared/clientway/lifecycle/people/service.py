@@ -11,6 +11,7 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import service as contacts
+from clientway.lifecycle.contacts.existence import ContactMerged
 from clientway.lifecycle.duplicates import rules as duplicates
 from clientway.lifecycle.organizations import rules as names
 from clientway.lifecycle.organizations import slugs
@@ -87,9 +88,12 @@ def upsert(tx: Tx, person: PersonInput) -> Known:
                 ignored=given.ignored,
             )  # fmt: skip
         contact_id = uuid7()
-        if _insert(tx, contact_id, given, others):
+        made = _insert(tx, contact_id, given, others)
+        if made is not None:
             effects.audit(tx, "contact.created", "contact", contact_id, person.model_dump(mode="json", exclude_none=True))
-            return Known(contact_id, None, is_new=True, version=1, deleted_contact_id=deleted, suggested=suggested, ignored=given.ignored)
+            return Known(
+                contact_id, None, is_new=True, version=1, deleted_contact_id=deleted, suggested=suggested, ignored=given.ignored, made=made
+            )
     raise slugs.SlugRace
 
 
@@ -103,7 +107,7 @@ def hold(tx: Tx, contact_id: UUID) -> Holder:
         raise NotFound("There is no such contact.")
     contact = held.contact
     if contact["merged_into"] is not None:
-        raise contacts.ContactMerged(contact["merged_into"])
+        raise ContactMerged(contact["merged_into"])
     if contact["deleted_at"] is not None:
         raise NotFound("There is no such contact.")
     if held.organization is not None and held.organization["lifecycle_stage"] == Stage.BLACKLIST:
@@ -122,6 +126,14 @@ def hold(tx: Tx, contact_id: UUID) -> Holder:
         pricing_tier=contact["pricing_tier"],
         do_not_contact=contact["do_not_contact"],
     )
+
+
+def hold_new(tx: Tx, known: Known) -> UUID:
+    """The organization, now opened, of a contact that `upsert` has just made: nobody else can see it yet, so one flight will do."""
+    if known.made is None:
+        message = "only a contact that this transaction made is held without a look at it"
+        raise ValueError(message)
+    return _open(tx, known.made)
 
 
 def _read(tx: Tx, person: PersonInput) -> _Given:
@@ -151,7 +163,7 @@ def _candidate(row: Row) -> rules.Candidate:
     return rules.Candidate(UUID(row["id"]), row["first_name"], by_email=row["by_email"], verified=row["verified"], by_phone=row["by_phone"])
 
 
-def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> bool:
+def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> Row | None:
     row = {
         "id": str(contact_id), "first_name": given.first_name, "last_name": given.last_name, "email": given.email, "phone": given.phone,
         "email_norm": given.email_norm, "phone_e164": given.phone_e164, "status": "lead",
@@ -160,7 +172,7 @@ def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> b
     row |= contacts.found_by(row) | {"slug": contacts.slug(row), "created_at": moment, "updated_at": moment}
     own = {**row, "birth_date": None, "emails": [given.email_norm] if given.email_norm else [], "phones": [given.phone_e164]}
     person = Reachable(contact_id, given.email_norm, given.phone_e164)
-    return queries.insert(tx, row, person, _suggestions(tx, own, others))
+    return row if queries.insert(tx, row, person, _suggestions(tx, own, others)) else None
 
 
 def _add(tx: Tx, row: Row, given: _Given, *, phone_is_free: bool) -> int:

@@ -23,14 +23,15 @@ select coalesce(json_agg(json_build_object('id', y.id, 'email', y.email, 'label'
      where c.email_norm is not null
        and not exists (select from contact_emails x where {_OWN} and (x.is_primary or x.email_norm = c.email_norm))) y)"""
 
-_SHARED = f"""(
+SHARED = f"""(
 select count(*) >= {SHARED_FROM - 1} from (
   select distinct n.contact_id from contact_phones n
-   where n.tenant_id = app.tenant() and n.phone_e164 = y.phone_e164 and n.live and n.contact_id <> c.id limit {SHARED_FROM - 1}) n)"""
+   where n.tenant_id = app.tenant() and n.phone_e164 = {{number}} and n.live and n.contact_id <> {{contact}} limit {SHARED_FROM - 1}) n)"""
 
 PHONES = f"""(
 select coalesce(json_agg(json_build_object('id', y.id, 'phone', y.phone, 'phone_e164', y.phone_e164, 'label', y.label,
-         'is_primary', y.is_primary, 'shared', {_SHARED}, 'verified_at', y.verified_at, 'created_at', y.created_at)
+         'is_primary', y.is_primary, 'shared', {SHARED.format(number="y.phone_e164", contact="c.id")},
+         'verified_at', y.verified_at, 'created_at', y.created_at)
          order by y.is_primary desc, y.created_at, y.id), '[]')
   from (
     select x.id, x.label, x.created_at, z.is_primary, case when z.is_primary then c.phone else x.phone end as phone,
@@ -48,9 +49,12 @@ select coalesce(json_agg(json_build_object('id', y.id, 'phone', y.phone, 'phone_
        and not exists (select from contact_phones x where {_OWN}
                           and (x.is_primary or coalesce(x.phone_e164, x.phone) = coalesce(c.phone_e164, c.phone)))) y)"""
 
-KEYS = f"""jsonb_build_object(
-  'emails', (select coalesce(jsonb_agg(jsonb_build_object('key', x.email_norm, 'is_primary', x.is_primary)), '[]')
+_ROW = "'id', x.id, 'label', x.label, 'is_primary', x.is_primary, 'verified_at', x.verified_at, 'created_at', x.created_at"
+ROWS = f"""jsonb_build_object(
+  'emails', (select coalesce(jsonb_agg(jsonb_build_object('key', x.email_norm, 'email', x.email, {_ROW}) order by x.created_at, x.id), '[]')
                from contact_emails x where {_OWN}),
-  'phones', (select coalesce(jsonb_agg(jsonb_build_object('key', coalesce(x.phone_e164, x.phone), 'is_primary', x.is_primary)), '[]')
+  'phones', (select coalesce(jsonb_agg(jsonb_build_object('key', coalesce(x.phone_e164, x.phone), 'phone', x.phone,
+                      'phone_e164', x.phone_e164, 'shared', {SHARED.format(number="x.phone_e164", contact="c.id")}, {_ROW})
+                      order by x.created_at, x.id), '[]')
                from contact_phones x where {_OWN}))"""
-"""What a contact is reached at: the keys of its e-mails and phones (jsonb)."""
+"""A contact's e-mails and phones before a change (jsonb); `key` is what each is matched by."""

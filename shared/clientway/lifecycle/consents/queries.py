@@ -1,0 +1,61 @@
+"""The consent ledger in the database."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, func, literal_column, select, text
+
+from clientway.db import Tx
+from clientway.lifecycle.client_tables import consent_events
+from clientway.lifecycle.consents.schemas import ConsentEvent
+from clientway.lifecycle.contacts.existence import LIVE
+from clientway.paging import Request, page
+
+_NAMES = tuple(ConsentEvent.model_fields)
+_CURRENT = "exists (select from contact_consents k where k.tenant_id = app.tenant() and k.contact_id = e.contact_id and k.event_id = e.id)"
+
+
+def find(tx: Tx, contact_id: UUID, request: Request, *, channel: str | None, purpose: str | None, current: bool | None) -> Any:
+    """A page of a contact's ledger."""
+    e = consent_events.alias("e").c
+    counts: ColumnElement[bool] = literal_column(_CURRENT)
+    columns = (counts.label(name) if name == "is_current" else e[name] for name in _NAMES)
+    statement = select(*columns).where(e.tenant_id == func.app.tenant(), e.contact_id == contact_id)
+    statement = statement.where(*(e[name] == value for name, value in (("channel", channel), ("purpose", purpose)) if value is not None))
+    if current is not None:
+        statement = statement.where(counts if current else ~counts)
+    return page(tx, statement, request, {"occurred_at": e.occurred_at}, e.id)
+
+
+# A denial of marketing e-mails also stands in the contact, where whoever sends one looks first; a later consent lifts it.
+_INSERT = text(f"""
+with {LIVE}, written as (
+  insert into consent_events (id, contact_id, channel, purpose, state, source, text_shown, ip_hash, evidence, actor_type, actor_id,
+                              occurred_at, created_at)
+  select cast(:id as uuid), h.id, :channel, :purpose, :state, :source, :text_shown, :ip_hash, cast(:evidence as jsonb), :actor_type,
+         cast(:actor_id as uuid), :occurred_at, :now
+    from held h returning *),
+current as (
+  insert into contact_consents as k (contact_id, channel, purpose, state, event_id, since)
+  select w.contact_id, w.channel, w.purpose, w.state, w.id, w.occurred_at from written w
+  on conflict (tenant_id, contact_id, channel, purpose) do update
+     set state = excluded.state, event_id = excluded.event_id, since = excluded.since where k.since <= excluded.since
+  returning k.contact_id, k.channel, k.purpose, k.state, k.since),
+subscribed as (
+  update contacts c set unsubscribed_at = case when k.state = 'denied' then k.since end, version = c.version + 1, updated_at = :now
+    from current k
+   where c.tenant_id = app.tenant() and c.id = k.contact_id and k.channel = 'email' and k.purpose = 'marketing'
+     and (c.unsubscribed_at is null) = (k.state = 'denied'))
+select row_to_json(r)::text, null::bigint, (select h.organization_id from held h) as organization_id
+  from (select {", ".join("exists (select from current) as is_current" if name == "is_current" else f"e.{name}" for name in _NAMES)}
+          from written e) r
+""")
+
+
+def insert(tx: Tx, event_id: UUID, contact_id: UUID, row: Mapping[str, Any]) -> Row[Any] | None:
+    """Add a line for a live contact: its answer, and the contact's organization; None when there is no such contact."""
+    actor = {"actor_type": tx.actor.kind, "actor_id": tx.actor.id}
+    given = {**row, "evidence": json.dumps(row["evidence"]), "id": event_id, "contact_id": contact_id, "now": tx.now, **actor}
+    return tx.execute(_INSERT, given).one_or_none()
