@@ -14,7 +14,7 @@ from clientway.config import settings
 from clientway.local import postgres
 from clientway.migrations.run import migrate
 
-pytest_plugins = ["tests.fixtures", "tests.plans"]
+pytest_plugins = ["tests.fixtures", "tests.plans", "tests.fake_stripe"]
 
 TEMPLATE = "clientway_template"
 ENVIRONMENT = {

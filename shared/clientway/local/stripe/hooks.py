@@ -40,6 +40,8 @@ class Trouble:
     """Statuses that the next calls of the API answer in place of doing anything."""
     lose: int = 0
     """Calls of the API that are done, but whose answer is lost: the connection is cut."""
+    forbid: str = ""
+    """A part of the API's paths that keys may not use, as a restricted key may not."""
     slow_seconds: float = 0.0
     """How long every call of the API takes."""
 

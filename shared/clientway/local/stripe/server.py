@@ -1,7 +1,9 @@
 """The stand-in for Stripe over HTTP on 127.0.0.1: its API, its pages, and the webhooks that it delivers."""
 
+import contextlib
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +52,7 @@ class FakeStripe:
         """End, with the thread that delivers."""
         self.deliverer.stop()
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
         if self._delivers:
             # A delivery that is under way may hold it for as long as its listener takes.
@@ -73,6 +76,31 @@ class _Server(ThreadingHTTPServer):
     api: Api
     pages: Pages
     trouble: Trouble
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and remember it."""
+        connection, address = super().get_request()
+        with self._guard:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that is over."""
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that callers keep open: their threads would go on answering them."""
+        with self._guard:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._call(path, query, form)
             else:
                 self._show(path, query, form)
+        except (BrokenPipeError, ConnectionResetError):
+            # Nobody waits for the answer any more.
+            self.close_connection = True
         except Exception:
             logger.exception("%s %s", self.command, path)
             self._send(
@@ -121,6 +152,13 @@ class _Handler(BaseHTTPRequestHandler):
             status = trouble.fail.pop(0)
             error = {"type": "api_error", "message": "An error occurred with our connection to Stripe's stand-in, as asked for."}
             self._send(status, json.dumps({"error": error}), "application/json", {"Request-Id": new_id("req", 14)})
+            return
+        if trouble.forbid and trouble.forbid in path:
+            error = {
+                "type": "invalid_request_error",
+                "message": "The provided key does not have the required permissions for this endpoint.",
+            }
+            self._send(403, json.dumps({"error": error}), "application/json", {"Request-Id": new_id("req", 14)})
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.api.handle(self.command, path, query, headers, form)
