@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from clientway import db
 from clientway.db import Tx
+from clientway.lifecycle.intake.service import HOME_SQL
 from clientway.paging import DatabaseJson, Request, one, page
 from clientway.work.jobs.answers import J, answer, listing
 from clientway.work.jobs.queries import Span, busy
@@ -67,23 +68,32 @@ class Booked:
     busy: list[dict[str, Any]]
     activated: bool
     """Whether its contact was a lead before."""
+    home_added: bool = False
+    """Whether its address is new."""
 
 
-def book(tx: Tx, row: Mapping[str, Any], planned: tuple[Planned, ...], *, force: bool) -> Booked:
+def book(tx: Tx, row: Mapping[str, Any], planned: tuple[Planned, ...], *, force: bool, home: Mapping[str, Any] | None = None) -> Booked:
     """Insert a job with its reminders unless something is missing or, without `force`, in the way; its contact becomes active.
 
-    What the row leaves open comes from its service, its address and the tenant.
+    What the row leaves open comes from its service, its address and the tenant. `home` is an address of the contact to
+    write down if it is new, and to do the job at.
     """
+    place = HOME_SQL if home else "place as (select null::uuid as id, null::text as time_zone where false)"
+    home_id = "(select h.id from home h)" if home else "null::uuid"
     values = ", ".join(f"t.{name}" for name in _BOOKED)
     statement = f"""
 with given as (select * from jsonb_populate_record(null::jobs, cast(:row as jsonb))),
+{place},
 terms as (
-  select g.id, g.organization_id, g.contact_id, g.service_id, g.address_id, g.assignee_id, coalesce(g.title, s.name, 'Job') as title,
+  select g.id, g.organization_id, g.contact_id, g.service_id, coalesce(p.id, g.address_id) as address_id, g.assignee_id,
+         coalesce(g.title, s.name, 'Job') as title,
          g.start_at, coalesce(g.end_at, g.start_at + coalesce(s.duration_minutes, 60) * interval '1 minute') as end_at,
-         coalesce(g.time_zone, a.time_zone, n.time_zone) as time_zone, coalesce(g.price_cents, s.price_cents, 0) as price_cents,
+         coalesce(g.time_zone, p.time_zone, a.time_zone, n.time_zone) as time_zone,
+         coalesce(g.price_cents, s.price_cents, 0) as price_cents,
          coalesce(s.currency, n.currency) as currency, g.notes, {_MISSING.format(g="g")} as missing
     from given g
-    join tenants n on n.tenant_id = app.tenant(){_FOUND.format(g="g")}),
+    join tenants n on n.tenant_id = app.tenant(){_FOUND.format(g="g")}
+    left join place p on true),
 busy as materialized (
   select b.* from terms t cross join lateral app.busy(t.assignee_id, t.start_at, t.end_at) b
    where t.assignee_id is not null and t.missing = '{{}}'),
@@ -94,14 +104,21 @@ written as (
   on conflict do nothing returning *),
 {reminders.PLANNED},
 activated as (
-  update contacts c set status = 'active', version = c.version + 1, updated_at = :now
-    from written w where c.tenant_id = app.tenant() and c.id = w.contact_id and c.status = 'lead' returning c.id)
-select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as busy, exists (select from activated) as activated
-  from terms t left join ({answer("written")}) as x(answer, version) on true"""
-    given = {"row": json.dumps(row, default=str), "reminders": reminders.as_json({row["id"]: planned}), "force": force, "now": tx.now}
+  update contacts c set status = case c.status when 'lead' then 'active' else c.status end,
+                        default_address_id = coalesce(c.default_address_id, {home_id}), version = c.version + 1, updated_at = :now
+    from written w
+   where c.tenant_id = app.tenant() and c.id = w.contact_id
+     and (c.status = 'lead' or (c.default_address_id is null and {home_id} is not null)))
+select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as busy, {home_id} is not null as home_added,
+       exists (select from contacts c where c.tenant_id = app.tenant() and c.id = t.contact_id and c.status = 'lead') as activated
+  from terms t left join ({answer("written", with_home=home is not None)}) as x(answer, version) on true"""
+    given = {
+        "row": json.dumps(row, default=str), "reminders": reminders.as_json({row["id"]: planned}), "force": force, "now": tx.now,
+        **({"home": json.dumps(home)} if home else {}),
+    }  # fmt: skip
     found = tx.execute(text(statement), given).one()
     if found.answer is not None:
-        return Booked(DatabaseJson(found.answer, found.version), found.missing, found.busy, found.activated)
+        return Booked(DatabaseJson(found.answer, found.version), found.missing, found.busy, found.activated, found.home_added)
     if found.missing or found.busy:
         return Booked(None, found.missing, found.busy, activated=False)
     # The constraint alone kept it out: somebody books without asking first.

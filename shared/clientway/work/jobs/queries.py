@@ -45,10 +45,20 @@ _ACTIVATED = """activated as (
    where c.tenant_id = app.tenant() and c.status = 'lead' and c.id in (select w.contact_id from written w)
   returning c.id)"""
 _INSERT = text(f"""
-with written as (
+with given as (select * from jsonb_populate_recordset(null::jobs, cast(:jobs as jsonb))),
+-- First the contacts that are going to become active, then whose time it takes, as a booking does (people.hold, app.busy): two that
+-- only met in the constraint would wait for one another.
+leads as materialized (
+  select c.id from contacts c
+   where c.tenant_id = app.tenant() and c.status = 'lead' and c.id in (select g.contact_id from given g) order by c.id for no key update),
+held as materialized (
+  select r.id from reps r
+   where r.tenant_id = app.tenant() and r.id in (select g.assignee_id from given g) and (select count(*) from leads) >= 0
+   order by r.id for no key update),
+written as (
   insert into jobs ({", ".join(_NAMES)}, created_at, updated_at)
   select {", ".join(f"g.{name}" for name in _NAMES)}, :now, :now
-    from jsonb_populate_recordset(null::jobs, cast(:jobs as jsonb)) g
+    from given g where (select count(*) from held) >= 0
   on conflict do nothing returning *),
 {reminders.PLANNED},
 {_ACTIVATED}

@@ -1,10 +1,12 @@
 """What goes into and comes out of the endpoints of jobs."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from clientway.lifecycle.intake.schemas import ClientIntake
+from clientway.lifecycle.people.schemas import MatchedBy
 from clientway.schemas import Cents, Currency, Id, LongText, Patch, Schema, ShortText, Text, Timestamp, Trimmed, Version
 from clientway.work.jobs.rules import JobStatus
 
@@ -127,6 +129,43 @@ class Job(Schema):
     version: Version
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class JobWithClientCreate(Schema):
+    """Work for a client, known or new, in one call: either `org_client_id` or `client`."""
+
+    organization_id: Id | None = Field(None, description="The provider: your own tenant's id, or nothing.")
+    org_client_id: Id | None = Field(None, description="A contact of yours.")
+    client: ClientIntake | None = Field(None, description="Found by e-mail, or phone and first name; made when nobody is found.")
+    service_id: Id | None = None
+    address_id: Id | None = Field(None, description="An address of `org_client_id`; the default one, when left out.")
+    assignee_id: Id | None = None
+    title: ShortText | None = None
+    start_at: Timestamp
+    end_at: Timestamp | None = None
+    time_zone: TimeZone | None = Field(None, description=_ZONE)
+    price_cents: Cents | None = None
+    notes: LongText | None = None
+    force_overlap: bool = Field(default=False, description=_FORCE)
+    allow_past: bool = Field(default=False, description=_PAST)
+
+
+class BookedClient(Schema):
+    """For whom a job was booked."""
+
+    contact_id: Id
+    organization_id: Id
+    is_new: bool = Field(description="New to this tenant.")
+    matched_by: MatchedBy | None = Field(description="What told who it is; null for somebody new, or named by id.")
+    suggested_contact_ids: list[Id] = Field(description="Contacts that may be the same person.")
+
+
+class JobWithClient(Schema):
+    """A job, and for whom it is."""
+
+    success: Literal[True]
+    job: Job
+    client: BookedClient
 
 
 def flags(patch: JobPatch) -> tuple[dict[str, Any], bool, bool]:

@@ -10,6 +10,7 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
+from clientway.lifecycle.intake import service as intake
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import Request
@@ -20,6 +21,7 @@ from clientway.work.reminders import rules as reminders
 
 _UNKNOWN = {
     "contact_id": "no contact of this tenant",
+    "org_client_id": "no client of this tenant",
     "service_id": "no service that is offered",
     "address_id": "no address of this client",
     "assignee_id": "no active rep of this tenant",
@@ -60,10 +62,7 @@ def create(tx: Tx, job: JobCreate) -> Any:
         holder = people.hold(tx, job.contact_id)
     except NotFound:
         raise unknown("contact_id") from None
-    if not holder.organization_is_live:
-        raise ClientDeleted(
-            "The client's organization is deleted; restore it to work for them.", organization_id=str(holder.organization_id)
-        )
+    check_live(holder.organization_id, live=holder.organization_is_live)
     given = job.model_dump(mode="json", exclude={"force_overlap", "allow_past"})
     if job.address_id is None and holder.default_address_id is not None:
         given["address_id"] = str(holder.default_address_id)
@@ -77,15 +76,26 @@ def check(tx: Tx, start_at: datetime, end_at: datetime | None, *, allow_past: bo
         check_start(start_at, tx.now)
 
 
-def book(tx: Tx, given: Mapping[str, Any], *, start_at: datetime, force: bool) -> Any:
-    """Insert a job for a contact that is held, in one statement. Raises Unprocessable (422), JobOverlaps (409)."""
+def check_live(organization_id: UUID, *, live: bool) -> None:
+    """Refuse work for a client whose organization is deleted. Raises ClientDeleted (409)."""
+    if not live:
+        raise ClientDeleted("The client's organization is deleted; restore it to work for them.", organization_id=str(organization_id))
+
+
+def book(tx: Tx, given: Mapping[str, Any], *, start_at: datetime, force: bool, home: dict[str, Any] | None = None) -> Any:
+    """Insert a job for a contact that is held, in one statement; `home` is an address to write down with it.
+
+    Raises Unprocessable (422), JobOverlaps (409).
+    """
     job_id = uuid7()
     row = {**given, "id": job_id}
-    booked = booking.book(tx, row, reminders.of_job(start_at, tx.now), force=force)
+    booked = booking.book(tx, row, reminders.of_job(start_at, tx.now), force=force, home=home)
     if booked.missing:
         raise unknown(*booked.missing)
     if booked.answer is None:
         raise JobOverlaps(booked.busy)
+    if home is not None and booked.home_added:
+        intake.tell_home(tx, home)
     if booked.activated:
         effects.audit(tx, "contact.updated", "contact", UUID(str(row["contact_id"])), {"status": "active"})
     effects.audit(tx, "job.created", "job", job_id, {name: value for name, value in given.items() if value is not None})
