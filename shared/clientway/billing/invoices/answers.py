@@ -1,7 +1,7 @@
 """How an invoice is shown: the same columns in a list and alone."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select
 
@@ -16,8 +16,8 @@ _EMBEDDED: Final = {
     # A payment that is for nothing else has something left: the client paid too much.
     "payment_state": """case when i.payment_state = 'paid' and i.allocated_cents > 0 and exists (
           select from allocations a join payments p on p.tenant_id = app.tenant() and p.id = a.payment_id
-           where a.tenant_id = app.tenant() and a.invoice_id = i.id and a.released_at is null and p.unapplied_cents > 0 and p.quote_id is null
-             and p.allocated_cents = a.amount_cents) then 'overpaid' else i.payment_state end""",
+           where a.tenant_id = app.tenant() and a.invoice_id = i.id and a.released_at is null
+             and p.unapplied_cents > 0 and p.quote_id is null and p.allocated_cents = a.amount_cents) then 'overpaid' else i.payment_state end""",
     "balance_cents": "case when i.status = 'void' then 0 else i.balance_cents end",
     "organization": """(select json_build_object('id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'slug', o.slug)
           from organizations o where o.tenant_id = app.tenant() and o.id = i.organization_id)""",
@@ -35,9 +35,9 @@ def overdue(now: datetime) -> ColumnElement[bool]:
     return and_(I.c.status == "open", I.c.balance_cents > 0, I.c.due_on < today)
 
 
-def listing(now: datetime) -> Select[tuple[object, ...]]:
+def listing(now: datetime) -> Select[Any]:
     """The tenant's invoices, `I`, as answers without lines, in no order yet."""
-    columns: list[ColumnElement[object]] = []
+    columns: list[ColumnElement[Any]] = []
     for name in Invoice.model_fields:
         if name == "overdue":
             columns.append(overdue(now).label(name))

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from clientway.billing.invoices.rules import MOST_CENTS, InvoiceStatus, PageStatus, PaymentState
+from clientway.billing.invoices.rules import InvoiceStatus, PageStatus, PaymentState
 from clientway.lifecycle.organizations.schemas import RecordOrganization
-from clientway.schemas import Cents, Currency, Day, Id, LongText, Patch, Schema, Timestamp, Trimmed, Version
+from clientway.schemas import Currency, Day, Id, LongText, Patch, Schema, Timestamp, Trimmed, Version
 
 
 def _in_thousandths(value: float) -> float:
@@ -23,7 +23,6 @@ TermsDays = Annotated[int, Field(ge=0, le=365)]
 Quantity = Annotated[float, Field(ge=0.001, le=1_000_000), AfterValidator(_in_thousandths)]
 LineText = Annotated[Trimmed, StringConstraints(max_length=2000)]
 UnitPrice = Annotated[int, Field(ge=-(10**12), le=10**12)]
-CreditReason = Annotated[Trimmed, StringConstraints(max_length=2000)]
 
 
 class InvoiceLineInput(Schema):
@@ -63,25 +62,6 @@ class InvoicePatch(Patch):
     due_on: Day | None = Field(None, description="Of an open invoice it moves the reminders too.")
     terms_days: TermsDays | None = None
     notes: LongText | None = None
-
-
-class CreditNoteCreate(Schema):
-    """What nobody is to pay of an invoice any more."""
-
-    amount_cents: Annotated[int, Field(ge=1, le=MOST_CENTS)] = Field(description="At most what is owed.")
-    reason: CreditReason
-
-
-class CreditNote(Schema):
-    """A credit note; it stays as it is."""
-
-    id: Id
-    invoice_id: Id
-    amount_cents: Cents
-    currency: Currency
-    reason: str
-    created_by: Id | None = Field(description="The user who made it; null for an API key.")
-    created_at: Timestamp
 
 
 class InvoiceContact(Schema):

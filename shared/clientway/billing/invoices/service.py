@@ -22,7 +22,21 @@ from clientway.lifecycle.people import service as people
 from clientway.paging import Request
 from clientway.work.reminders import service as reminders
 
-__all__ = ["Recurrence", "change", "create", "delete", "find", "open_", "page_failed", "page_made", "read", "settle", "void", "write_off"]
+__all__ = [
+    "Recurrence",
+    "change",
+    "create",
+    "delete",
+    "find",
+    "lock",
+    "open_",
+    "page_failed",
+    "page_made",
+    "read",
+    "settle",
+    "void",
+    "write_off",
+]
 
 
 class JobInvoiced(Conflict):
@@ -64,6 +78,11 @@ def read(tx: Tx, invoice_id: UUID) -> Any:
     if answer is None:
         raise _absent()
     return answer
+
+
+def lock(tx: Tx, invoice_id: UUID) -> Mapping[str, Any]:
+    """Lock an invoice and, before it, its organization; its columns as JSON has them. Raises NotFound (404)."""
+    return _lock(tx, invoice_id).row
 
 
 def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = None) -> Any:
