@@ -82,6 +82,24 @@ def test_a_client_who_is_known_is_found_and_their_address_too(order, tenant, adm
     assert at_home["job"]["address_id"] == first["job"]["address_id"]
 
 
+def test_one_address_too_many_is_refused(order, tenant, admin_engine):
+    contact_id = order().json["client"]["contact_id"]
+    with admin_engine.connect() as connection:
+        statement = """insert into contact_addresses (tenant_id, id, contact_id, address1, time_zone)
+          select :t, gen_random_uuid(), :c, n || ' Oak Ave', null from generate_series(2, 50) n"""
+        connection.execute(text(statement), {"t": tenant.id, "c": contact_id})
+    before = count(admin_engine, tenant)
+    assert order(client={**JANE, "address": {"address1": "51 Oak Ave"}}, status_=409).json["code"] == "limit_reached"
+    assert count(admin_engine, tenant) == before
+    assert order(start_at=(SOON + HOUR).isoformat()).json["job"]["address"]["address1"] == ADDRESS["address1"]
+
+
+def test_the_zone_of_a_new_address_is_the_jobs(order):
+    address = {**ADDRESS, "state": "california", "time_zone": "America/Los_Angeles"}
+    job = order(client={**JANE, "address": address}).json["job"]
+    assert (job["time_zone"], job["address"]["state"]) == ("America/Los_Angeles", "CA")
+
+
 def test_a_client_named_by_id_is_served_at_their_default_address(order, site):
     answer = order(org_client_id=str(site.contact_id), price_cents=15000).json
 
@@ -102,6 +120,8 @@ def test_a_client_named_by_id_is_served_at_their_default_address(order, site):
         ({"client": {"email": "a@b.example"}}, ["#/client/first_name"]),
         ({"client": {**JANE, "address": {"city": "Miami"}}}, ["#/client/address/address1"]),
         ({"client": {**JANE, "address": {**ADDRESS, "country": "USA"}}}, ["#/client/address/country"]),
+        ({"client": {**JANE, "address": {**ADDRESS, "postal": "9"}}}, ["#/client/address/postal"]),
+        ({"client": {**JANE, "address": {**ADDRESS, "time_zone": "Mars"}}}, ["#/client/address/time_zone"]),
         ({"address_id": "01990000-0000-7000-8000-000000000001"}, ["#/address_id"]),
         ({"service_id": "01990000-0000-7000-8000-000000000001"}, ["#/service_id"]),
         ({"assignee_id": "01990000-0000-7000-8000-000000000001"}, ["#/assignee_id"]),

@@ -44,7 +44,7 @@ def create(tx: Tx, contact_id: UUID, address: AddressInput) -> Any:
     """Add an address; the first becomes the default. Raises NotFound (404), ContactMerged, TooManyAddresses (409), Unprocessable (422)."""
     address_id = uuid7()
     given = address.model_dump(exclude={"is_default"})
-    row = queries.insert(tx, contact_id, {"id": address_id, **given, **_facts(given, given)}, is_default=address.is_default, most=MOST)
+    row = queries.insert(tx, contact_id, {"id": address_id, **given, **kept(given, given)}, is_default=address.is_default, most=MOST)
     if row is None:
         raise existence.refuse(tx, contact_id)
     if row[0] is None:
@@ -61,7 +61,7 @@ def change(tx: Tx, address_id: UUID, patch: AddressPatch, *, version: int) -> An
     sent = patch.model_dump(exclude_unset=True)
     is_default = bool(sent.pop("is_default", None))
     after = {name: row[name] for name in AddressPatch.model_fields if name != "is_default"} | sent
-    answer = queries.update(tx, address_id, after | _facts(after, sent), contact_id=row["contact_id"] if is_default else None)
+    answer = queries.update(tx, address_id, after | kept(after, sent), contact_id=row["contact_id"] if is_default else None)
     effects.audit(tx, "contact_address.updated", "contact_address", address_id, patch.model_dump(mode="json", exclude_unset=True))
     return answer
 
@@ -81,7 +81,7 @@ def _lock(tx: Tx, address_id: UUID, version: int) -> dict[str, Any]:
     return row
 
 
-def _facts(row: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
+def kept(row: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
     """The columns as they are kept. Raises Unprocessable (422) for a postal code or a time zone that is none."""
     errors = []
     postal = row["postal"] and normalise.postal_code(row["postal"], row["country"])

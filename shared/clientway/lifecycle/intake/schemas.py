@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from clientway.lifecycle.people.schemas import MatchedBy, PersonName
-from clientway.schemas import Email, Schema, ShortText, Trimmed
+from clientway.schemas import Email, Schema, ShortText, Text, Trimmed
 
 
 class ClientAddress(Schema):
@@ -19,7 +19,8 @@ class ClientAddress(Schema):
     city: Annotated[Trimmed, StringConstraints(max_length=200)] | None = None
     state: Annotated[Trimmed, StringConstraints(max_length=100)] | None = None
     postal: Annotated[Trimmed, StringConstraints(max_length=20)] | None = None
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    country: Annotated[Text, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    time_zone: ShortText | None = Field(None, description="Its IANA name.")
 
 
 class ClientIntake(Schema):

@@ -4,17 +4,19 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from clientway import effects, normalise
+from clientway import effects
 from clientway.db import Tx
 from clientway.errors import FieldError, Unprocessable
 from clientway.ids import uuid7
+from clientway.lifecycle.addresses import service as addresses
+from clientway.lifecycle.addresses.service import TooManyAddresses
 from clientway.lifecycle.intake.schemas import ClientAddress, ClientIntake, TakenIn
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.people.schemas import PersonInput
 
-_COLUMNS = "id, contact_id, label, address1, address2, city, state, postal, country, address_key, created_at, updated_at"
+_COLUMNS = "id, contact_id, label, address1, address2, city, state, postal, country, time_zone, address_key, created_at, updated_at"
 # Parts of a statement that takes the parameter :home: `same_home` is the address as the contact has it already, `home` the row of
-# it if it is new, `place` the id and zone of either. The contact is locked, so nobody adds it beside us.
+# it if it is new, `place` the id and zone of either; no place is one address too many. The contact is locked: nobody adds one beside us.
 HOME_SQL = f"""told_home as (select * from jsonb_populate_record(null::contact_addresses, cast(:home as jsonb))),
 same_home as (
   select a.id, a.time_zone from told_home t
@@ -23,7 +25,10 @@ same_home as (
    order by a.created_at, a.id limit 1),
 home as (
   insert into contact_addresses ({_COLUMNS})
-  select {_COLUMNS} from told_home where not exists (select from same_home) returning *),
+  select {_COLUMNS} from told_home t where not exists (select from same_home)
+     and (select count(*) from contact_addresses x
+           where x.tenant_id = app.tenant() and x.contact_id = t.contact_id and x.deleted_at is null) < {addresses.MOST}
+  returning *),
 place as (select h.id, h.time_zone from home h union all select s.id, s.time_zone from same_home s)"""
 
 
@@ -36,7 +41,7 @@ def take_in(tx: Tx, client: ClientIntake) -> TakenIn:
     try:
         known = people.upsert(tx, PersonInput(**given))
     except Unprocessable as refusal:
-        raise _below(refusal) from None
+        raise _below("#/client", refusal) from None
     address = None if client.address is None else _row(tx, known.contact_id, client.address)
     found: dict[str, Any] = {"matched_by": known.matched_by, "suggested": known.suggested, "address": address}
     if known.is_new:
@@ -52,6 +57,11 @@ def hold(tx: Tx, contact_id: UUID) -> TakenIn:
     return TakenIn(contact_id, holder.organization_id, holder.organization_is_live, holder.default_address_id)
 
 
+def crowded() -> TooManyAddresses:
+    """409 for an address that found no place, to be raised."""
+    return TooManyAddresses(f"A contact has {addresses.MOST} addresses at most.", limit=addresses.MOST)
+
+
 def tell_home(tx: Tx, address: dict[str, Any]) -> None:
     """Write into the audit trail that an address was added."""
     shown = {
@@ -63,12 +73,14 @@ def tell_home(tx: Tx, address: dict[str, Any]) -> None:
 
 
 def _row(tx: Tx, contact_id: UUID, address: ClientAddress) -> dict[str, Any]:
-    key = normalise.address_key(address.address1, address.city, address.state, address.postal)
-    moment = tx.now.isoformat()
-    own = {"id": str(uuid7()), "contact_id": str(contact_id), "address_key": key, "created_at": moment, "updated_at": moment}
-    return {**address.model_dump(mode="json"), **own}
+    given, moment = address.model_dump(mode="json"), tx.now.isoformat()
+    try:
+        kept = addresses.kept(given, given)
+    except Unprocessable as refusal:
+        raise _below("#/client/address", refusal) from None
+    return {**given, **kept, "id": str(uuid7()), "contact_id": str(contact_id), "created_at": moment, "updated_at": moment}
 
 
-def _below(refusal: Unprocessable) -> Unprocessable:
-    errors = [FieldError(f"#/client{one.pointer.removeprefix('#')}", one.code, one.message) for one in refusal.errors]
+def _below(place: str, refusal: Unprocessable) -> Unprocessable:
+    errors = [FieldError(f"{place}{one.pointer.removeprefix('#')}", one.code, one.message) for one in refusal.errors]
     return type(refusal)(refusal.detail, errors=errors)

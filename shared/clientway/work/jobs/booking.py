@@ -70,6 +70,8 @@ class Booked:
     """Whether its contact was a lead before."""
     home_added: bool = False
     """Whether its address is new."""
+    crowded: bool = False
+    """Whether it is one address too many."""
 
 
 def book(tx: Tx, row: Mapping[str, Any], planned: tuple[Planned, ...], *, force: bool, home: Mapping[str, Any] | None = None) -> Booked:
@@ -109,7 +111,8 @@ activated as (
     from written w
    where c.tenant_id = app.tenant() and c.id = w.contact_id
      and (c.status = 'lead' or (c.default_address_id is null and {home_id} is not null)))
-select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as busy, {home_id} is not null as home_added,
+select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as busy,
+       {home_id} is not null as home_added, not exists (select from place) as placeless,
        exists (select from contacts c where c.tenant_id = app.tenant() and c.id = t.contact_id and c.status = 'lead') as activated
   from terms t left join ({answer("written", with_home=home is not None)}) as x(answer, version) on true"""
     given = {
@@ -118,7 +121,8 @@ select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as bus
     }  # fmt: skip
     found = tx.execute(text(statement), given).one()
     if found.answer is not None:
-        return Booked(DatabaseJson(found.answer, found.version), found.missing, found.busy, found.activated, found.home_added)
+        shown, crowded = DatabaseJson(found.answer, found.version), home is not None and found.placeless
+        return Booked(shown, found.missing, found.busy, found.activated, found.home_added, crowded)
     if found.missing or found.busy:
         return Booked(None, found.missing, found.busy, activated=False)
     # The constraint alone kept it out: somebody books without asking first.

@@ -94,6 +94,8 @@ def book(tx: Tx, given: Mapping[str, Any], *, start_at: datetime, force: bool, h
         raise unknown(*booked.missing)
     if booked.answer is None:
         raise JobOverlaps(booked.busy)
+    if booked.crowded:
+        raise intake.crowded()
     if home is not None and booked.home_added:
         intake.tell_home(tx, home)
     if booked.activated:
