@@ -70,7 +70,7 @@ class Journey:
                 assert now.status == 200, now.content
                 return Ask("PATCH", path, {"notes": self.key, "tags": ["c"]}, {"if-match": now.headers["etag"]})
             case 3:
-                return Ask("POST", f"{path}/payments", {"amount_cents": 100, "status": "paid"}, keyed)
+                return Ask("POST", f"{path}/payments", {"amount_cents": 100}, keyed)
             case _:
                 return Ask("POST", f"{path}/convert-to-client", {"mrr_cents": 49_900, "support_plan_tier": "core"}, keyed)
 

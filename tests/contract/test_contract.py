@@ -61,7 +61,7 @@ def furnish(stack):
     one, other = (make("/api/organizations", {"legal_name": f"Furnished {uuid4().hex}"}) for _ in range(2))
     make(f"/api/deals/{make(f'/api/organizations/{one}/deals', {'name': 'Deal'})}/quotes", {"title": "Quote", "amount_cents": 100})
     make(f"/api/organizations/{one}/tickets", {"subject": "Ticket"})
-    make(f"/api/organizations/{one}/payments", {"amount_cents": 100, "status": "paid"})
+    make(f"/api/organizations/{one}/payments", {"amount_cents": 100})
     make(f"/api/organizations/{one}/referrals", {"referred_name": "Friend", "referred_organization_id": other})
     make("/api/imports", {"source": "contract", "rows": [{"name": "Imported"}]})
     make("/api/import-mappings", {"name": "contract", "mapping": {"name": "organization.legal_name"}})

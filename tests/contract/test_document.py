@@ -56,7 +56,7 @@ def paid(rows, raw, **headers):
 
 @pytest.mark.parametrize("written", ["100", "100.0", "1e2", "1.00E+2"])
 def test_a_number_without_a_fraction_is_an_integer(rows, written):
-    answer = paid(rows, f'{{"amount_cents": {written}, "status": "paid"}}'.encode())
+    answer = paid(rows, f'{{"amount_cents": {written}}}'.encode())
 
     assert (answer.status, answer.json["amount_cents"]) == (201, 100)
 
@@ -65,12 +65,12 @@ def test_a_number_without_a_fraction_is_an_integer(rows, written):
     ("written", "status"), [("100.5", 422), ("1e300", 422), ("1e400", 400), ("-1e999", 400), ("9007199254740993.0", 422)]
 )
 def test_a_number_with_one_is_none(rows, written, status):
-    assert paid(rows, f'{{"amount_cents": {written}, "status": "paid"}}'.encode()).status == status
+    assert paid(rows, f'{{"amount_cents": {written}}}'.encode()).status == status
 
 
 @pytest.mark.parametrize("key", ["é", " ", "k" * 256, "a\tb", "a\x7f"])
 def test_a_key_is_printable_ascii(rows, key):
-    answer = paid(rows, b'{"amount_cents": 1, "status": "paid"}', **{"idempotency-key": key})
+    answer = paid(rows, b'{"amount_cents": 1}', **{"idempotency-key": key})
 
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/header/idempotency-key")
 

@@ -1,4 +1,4 @@
-"""How often a warm request about tickets, deals, quotes, payments, surveys and referrals turns to the database."""
+"""How often a warm request about tickets, deals, quotes, surveys and referrals turns to the database."""
 
 from tests.lifecycle.test_organization_flights import counting_proxy, flights  # noqa: F401  (fixtures)
 
@@ -24,23 +24,20 @@ def test_every_request_keeps_to_its_budget(flights, invoke):  # noqa: F811
     change("ticket", "ticket", ticket, {"status": "resolved"})
     make("answer", "organization_nps_answers", {"score": 9})
     change("referral", "referral", make("referral", "organization_referrals", {"referred_name": "x"}), {"status": "declined"})
-    due = make("payment", "organization_payments", {"amount_cents": 1, "status": "due", "due_on": "2026-12-01"})
-    change("payment that is due", "payment", due, {"due_on": "2026-12-02"})
     deal = make("deal and stage", "organization_deals", {"name": "x"})
     make("second deal", "organization_deals", {"name": "y"})
     deal = change("deal", "deal", deal, {"amount_cents": 5})
     quote = make("quote", "deal_quotes", {"title": "x", "amount_cents": 1}, {"deal_id": deal["id"]})
     change("quote", "quote", quote, {"amount_cents": 2})
-    make("payment and stage", "organization_payments", {"amount_cents": 1, "status": "paid"})
-    for name in ("ticket", "deal", "payment"):
-        counted[f"read {name}"], _ = flights(name, path={f"{name}_id": {"ticket": ticket, "deal": deal, "payment": due}[name]["id"]})
+    for name in ("ticket", "deal"):
+        counted[f"read {name}"], _ = flights(name, path={f"{name}_id": {"ticket": ticket, "deal": deal}[name]["id"]})
         counted[f"list {name}s"], _ = flights(f"{name}s")
         counted[f"list {name}s of one"], _ = flights(f"organization_{name}s", path=path)
 
     # The key of a creation is looked up in a flight of its own. A fact that stages depend on is written at once and the
     # facts asked for: two. A stage that moves is one more.
     budget = {"create": 4, "change": 3, "list": 2, "read": 2}
-    facts = {"create deal and stage": 7, "create second deal": 6, "create payment and stage": 7}
+    facts = {"create deal and stage": 7, "create second deal": 6}
     assert {name: count for name, count in counted.items() if count > facts.get(name, budget[name.split()[0]])} == {}, counted
 
 

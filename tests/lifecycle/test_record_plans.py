@@ -1,10 +1,9 @@
-"""Lists of tickets, deals, quotes, payments, answers and referrals find their page through an index at 100,000 rows each."""
+"""Lists of tickets, deals, quotes, answers and referrals find their page through an index at 100,000 rows each."""
 
 import pytest
 from sqlalchemy import text
 
 from clientway.lifecycle.deals import service as deals
-from clientway.lifecycle.payments import service as payments
 from clientway.lifecycle.quotes import service as quotes
 from clientway.lifecycle.referrals import service as referrals
 from clientway.lifecycle.surveys import service as surveys
@@ -12,7 +11,7 @@ from clientway.lifecycle.tickets import service as tickets
 from tests import plans
 from tests.plans import request
 
-TABLES = ("tickets", "deals", "quotes", "payments", "nps_answers", "referrals")
+TABLES = ("tickets", "deals", "quotes", "nps_answers", "referrals")
 # Every hundredth row belongs to one organization, which is large, and the others to a thousand.
 SEED = """
 insert into reps (tenant_id, id, slug, name) select :t, md5(:s || 'r' || n)::uuid, 'rep-' || n, 'Rep' from generate_series(1, 50) n;
@@ -33,11 +32,6 @@ select :t, md5(:s || 'd' || n)::uuid, md5(:s || 'o' || case when mod(n, 100) = 0
 insert into quotes (tenant_id, id, deal_id, organization_id, title, amount_cents, created_at)
 select :t, md5(:s || 'q' || n)::uuid, md5(:s || 'd' || 1 + mod(n, 5000))::uuid, md5(:s || 'o' || mod(n, 1000))::uuid, 'x', 1, now() - n * interval '1 minute'
   from generate_series(1, :rows) n;
-
-insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at, created_at, updated_at)
-select :t, md5(:s || 'p' || n)::uuid, md5(:s || 'o' || case when mod(n, 100) = 0 then 0 else 1 + mod(n, 1000) end)::uuid, 1,
-       (array['due', 'paid', 'void'])[1 + mod(n, 3)], current_date, case when mod(n, 3) = 1 then now() end,
-       now() - n * interval '1 minute', now() - n * interval '1 minute' from generate_series(1, :rows) n;
 
 insert into nps_answers (tenant_id, id, organization_id, score, answered_at)
 select :t, md5(:s || 'n' || n)::uuid, md5(:s || 'o' || case when mod(n, 100) = 0 then 0 else 1 + mod(n, 1000) end)::uuid, mod(n, 11), now() - n * interval '1 minute'
@@ -77,9 +71,6 @@ LISTS = {
     ),
     "deals of one": lambda tx, ids: deals.of_organization(tx, ids.organization, request("-created_at"), status="open"),
     "quotes of one": lambda tx, ids: quotes.of_deal(tx, ids.deal, request("-created_at")),
-    "payments": lambda tx, _ids: payments.find(tx, request("-updated_at"), status=None, updated_since=None),
-    "due payments": lambda tx, _ids: payments.find(tx, request("updated_at"), status="due", updated_since=None),
-    "payments of one": lambda tx, ids: payments.of_organization(tx, ids.organization, request("-created_at"), status=None),
     "answers of one": lambda tx, ids: surveys.of_organization(tx, ids.organization, request("-answered_at")),
     "referrals of one": lambda tx, ids: referrals.of_organization(tx, ids.organization, request("-created_at")),
 }
