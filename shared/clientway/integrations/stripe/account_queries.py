@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from clientway.db import Tx, constraint_name
 from clientway.integrations.stripe.account_schemas import StripeAccount
@@ -51,7 +51,7 @@ def update_unless_taken(tx: Tx, **changes: Any) -> bool:
     tx.execute(_SAVEPOINT)
     try:
         update(tx, **changes)
-    except IntegrityError as error:
+    except DBAPIError as error:
         if constraint_name(error) != "stripe_accounts_account":
             raise
         tx.execute(_BACK)

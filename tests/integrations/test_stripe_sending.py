@@ -1,0 +1,393 @@
+"""What is done at Stripe for an outbox row: once, whatever is delivered twice or lost, and reported whatever came of it."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import stripe
+
+from clientway.integrations.stripe import client as clients
+from clientway.integrations.stripe import secrets, sending
+from clientway.integrations.stripe.schemas import Report
+from clientway.local.stripe.server import FakeStripe
+from tests.fake_stripe import Outside
+from tests.fixtures import LambdaContext
+
+EVENT = json.loads((Path(__file__).parents[2] / "events/integrations/send_stripe.json").read_text())
+ENDPOINT = "0d5d1f0e-6a37-4a4b-9d0f-0b1d3f8e2a11"
+
+
+class Sender:
+    """The function behind the queue, for one tenant whose account is connected."""
+
+    def __init__(self, fake: FakeStripe, outside: Outside) -> None:
+        self.fake, self.outside = fake, outside
+        self.account_id, self.key = fake.add_account("Demo")
+        self.api = clients.client(self.key)
+        self.tenant_id = str(uuid4())
+        self.gateway = {"endpoint_id": outside.connect(self.key), "mode": "key", "account_id": self.account_id}
+
+    def ask(self, topic: str, outbox_id: str | None = None, **payload: Any) -> dict[str, Any]:
+        """An outbox row as the relay puts it on the queue."""
+        return {
+            "id": outbox_id or str(uuid4()),
+            "tenant_id": self.tenant_id,
+            "topic": topic,
+            "payload": {"gateway": self.gateway, **payload},
+        }
+
+    def send(self, message: dict[str, Any] | str, receives: int = 1) -> list[dict[str, Any]]:
+        """Hand it over; what is told of it, or the message's id where it stays in the queue."""
+        body = message if isinstance(message, str) else json.dumps(message)
+        record = {**EVENT["Records"][0], "body": body, "messageId": "m"}
+        record["attributes"] = {**record["attributes"], "ApproximateReceiveCount": str(receives)}
+        answer = importlib.import_module("integrations.send_stripe").handler({"Records": [record]}, LambdaContext())
+        self.failed = [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+        return self.outside.told()
+
+    def page(self, **changes: Any) -> dict[str, Any]:
+        given = {
+            "invoice_id": str(uuid4()), "number": "INV-0007", "description": "Deep clean", "amount_cents": 12_500, "currency": "USD",
+            "customer_email": "ana+x@bistro.example", "metadata": {"clientway_tenant": "t", "clientway_invoice": "i"}, "replaces": None,
+        }  # fmt: skip
+        return self.ask("stripe.page.create", **{**given, **changes})
+
+    def paid(self, card: str = "pm_card_visa", cents: int = 5000) -> Any:
+        given: Any = {"amount": cents, "currency": "usd", "confirm": True, "payment_method": card}
+        return self.api.v1.payment_intents.create(given)
+
+
+@pytest.fixture
+def sender(fake_stripe: FakeStripe, outside: Outside) -> Sender:
+    return Sender(fake_stripe, outside)
+
+
+# ---- Pages
+
+
+def test_an_invoice_gets_a_page_for_one_payment(sender):
+    message = sender.page()
+
+    (report,) = sender.send(message)
+
+    (link,) = sender.api.v1.payment_links.list().data
+    assert sender.failed == []
+    assert Report.model_validate_json(json.dumps(report)).error is None
+    assert report["result"] == {"url": f"{link.url}?prefilled_email=ana%2Bx%40bistro.example", "ref": link.id}
+    assert (report["id"], report["tenant_id"], report["topic"]) == (message["id"], message["tenant_id"], "stripe.page.create")
+    assert report["payload"] == {name: value for name, value in message["payload"].items() if name != "gateway"}
+    assert link.restrictions.completed_sessions.limit == 1
+    assert link.payment_intent_data.metadata.to_dict() == {"clientway_tenant": "t", "clientway_invoice": "i"}
+    assert link.currency == "usd"
+    (line,) = sender.api.v1.payment_links.line_items.list(link.id).data
+    assert (line.amount_total, sender.api.v1.products.retrieve(line.price.product).name) == (12_500, "INV-0007 – Deep clean")
+
+
+def test_a_page_for_an_invoice_without_an_address_is_the_plain_link(sender):
+    (report,) = sender.send(sender.page(customer_email=None))
+
+    assert report["result"]["url"] == sender.api.v1.payment_links.list().data[0].url
+
+
+def test_a_message_that_comes_twice_makes_one_page(sender):
+    message = sender.page()
+
+    first, second = sender.send(message) + sender.send(message)
+
+    assert first == second
+    assert len(sender.api.v1.payment_links.list().data) == 1
+
+
+def test_an_answer_that_is_lost_makes_no_second_page(sender):
+    sender.fake.trouble.lose = 2  # the library's own second try as well
+    message = sender.page()
+    assert sender.send(message) == []
+    assert sender.failed == ["m"]
+
+    (report,) = sender.send(message, receives=2)
+
+    assert [one.id for one in sender.api.v1.payment_links.list().data] == [report["result"]["ref"]]
+
+
+def test_a_new_page_closes_the_one_before_and_who_has_it_open(sender):
+    (first,) = sender.send(sender.page())
+    with urllib.request.urlopen(first["result"]["url"]) as answer:
+        session = re.search(r'name="session" value="([^"]+)"', answer.read().decode())[1]  # type: ignore[index]
+
+    (second,) = sender.send(sender.page(amount_cents=9_900, replaces=first["result"]["ref"]))
+
+    assert sender.api.v1.payment_links.retrieve(first["result"]["ref"]).active is False
+    assert sender.api.v1.checkout.sessions.retrieve(session).status == "expired"
+    form = urllib.parse.urlencode({"session": session, "card": "4242424242424242", "email": "a@b.example", "name": "A"}).encode()
+    with urllib.request.urlopen(first["result"]["url"].partition("?")[0], form) as answer:
+        assert "has changed" in answer.read().decode()
+    assert sender.api.v1.charges.list().data == []
+    assert sender.api.v1.payment_links.retrieve(second["result"]["ref"]).active is True
+
+
+def test_closing_a_page_twice_or_one_that_is_gone_is_no_failure(sender):
+    (made,) = sender.send(sender.page())
+    ref = made["result"]["ref"]
+
+    reports = [sender.send(sender.ask("stripe.page.close", ref=one))[0] for one in (ref, ref, "plink_nobody")]
+
+    assert [(one["result"], one["error"]) for one in reports] == [
+        ({"ref": ref}, None),
+        ({"ref": ref}, None),
+        ({"ref": "plink_nobody"}, None),
+    ]
+    assert sender.api.v1.payment_links.retrieve(ref).active is False
+
+
+# ---- Refunds
+
+
+def test_a_refund_carries_our_id_and_is_made_once(sender):
+    intent, refund_id = sender.paid(), str(uuid4())
+    message = sender.ask(
+        "stripe.refund.create", refund_id=refund_id, payment_id=intent.id, amount_cents=2000, currency="USD", metadata={"note": "x"}
+    )
+
+    first, second = sender.send(message) + sender.send(message)
+
+    (made,) = sender.api.v1.refunds.list().data
+    assert first["result"] == second["result"] == {"id": made.id, "status": "succeeded", "failure": None}
+    assert made.amount == 2000
+    assert made.metadata.to_dict() == {"note": "x", "clientway_tenant": message["tenant_id"], "clientway_refund": refund_id}
+
+
+def test_a_charge_is_refunded_too(sender):
+    intent = sender.paid()
+
+    sender.send(sender.ask("stripe.refund.create", refund_id=str(uuid4()), payment_id=intent.latest_charge, amount_cents=1, currency="USD"))
+
+    assert [one.charge for one in sender.api.v1.refunds.list().data] == [intent.latest_charge]
+
+
+@pytest.mark.parametrize(("cents", "said"), [(5001, "greater than unrefunded amount"), (0, "at least 1 cent")])
+def test_what_stripe_refuses_for_good_is_reported_at_once(sender, cents, said):
+    intent = sender.paid()
+
+    (report,) = sender.send(
+        sender.ask("stripe.refund.create", refund_id=str(uuid4()), payment_id=intent.id, amount_cents=cents, currency="USD")
+    )
+
+    assert sender.failed == []
+    assert report["result"] is None
+    assert report["error"]["retryable"] is False
+    assert said in report["error"]["message"]
+    assert sender.api.v1.refunds.list().data == []
+
+
+def test_a_refund_whose_answer_was_lost_is_not_made_again(sender):
+    intent = sender.paid()
+    message = sender.ask("stripe.refund.create", refund_id=str(uuid4()), payment_id=intent.id, amount_cents=2000, currency="USD")
+    sender.fake.trouble.lose = 2
+    assert sender.send(message) == []
+
+    (report,) = sender.send(message, receives=2)
+
+    assert [one.id for one in sender.api.v1.refunds.list().data] == [report["result"]["id"]]
+
+
+# ---- Trouble
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 409])
+def test_while_stripe_is_away_the_message_stays_and_the_last_time_is_reported(sender, status):
+    message = sender.page()
+    for receives in (1, 4):
+        sender.fake.trouble.fail = [status, status]
+        assert sender.send(message, receives) == []
+        assert sender.failed == ["m"]
+
+    sender.fake.trouble.fail = [status, status]
+    (report,) = sender.send(message, receives=5)
+
+    assert sender.failed == []
+    assert report["error"]["retryable"] is True
+    assert report["result"] is None
+
+
+def test_nobody_at_the_address_is_tried_again(sender, monkeypatch):
+    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
+
+    assert sender.send(sender.page()) == []
+    (report,) = sender.send(sender.page(), receives=5)
+    assert report["error"] == {"code": "APIConnectionError", "message": report["error"]["message"], "retryable": True}
+
+
+def test_an_account_without_a_key_is_reported(sender):
+    sender.gateway = {**sender.gateway, "endpoint_id": str(uuid4())}
+
+    (report,) = sender.send(sender.page())
+
+    assert report["error"]["code"] == "not_connected"
+
+
+def test_a_key_that_was_withdrawn_is_reported_without_being_shown(sender):
+    secrets.write(sender.gateway["endpoint_id"], secrets.Secrets("rk_test_withdrawnWithdrawn"))
+
+    (report,) = sender.send(sender.page())
+
+    assert "Invalid API Key" in report["error"]["message"]
+    assert "withdrawnWithdrawn" not in json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    "body", ["no json", "{}", json.dumps({"id": ENDPOINT, "tenant_id": ENDPOINT, "topic": "stripe.nothing", "payload": {}})]
+)
+def test_what_nobody_understands_ends_among_the_dead_letters(sender, body):
+    assert sender.send(body, receives=5) == []
+    assert sender.failed == ["m"]
+
+
+def test_an_unknown_topic_is_left_for_somebody_to_look_at(sender):
+    assert sender.send(sender.ask("stripe.page.paint")) == []
+    assert sender.failed == ["m"]
+
+
+def test_a_report_that_cannot_be_queued_leaves_the_message(sender, monkeypatch):
+    message = sender.page()
+    monkeypatch.setenv("STRIPE_STATE_QUEUE_URL", f"{sender.outside.queue}-nowhere")
+    sender.send(message)
+    assert sender.failed == ["m"]
+
+    monkeypatch.setenv("STRIPE_STATE_QUEUE_URL", sender.outside.queue)
+    assert len(sender.send(message, receives=2)) == 1
+    assert len(sender.api.v1.payment_links.list().data) == 1
+
+
+# ---- Accounts
+
+
+def test_the_platforms_key_acts_for_the_tenants_account(sender):
+    platform_id, platform_key = sender.fake.add_account("Platform")
+    secrets.write(secrets.CONNECT, secrets.Secrets(platform_key, "whsec_platformPlatform"))
+    endpoint = str(uuid4())
+    sender.gateway = {"endpoint_id": endpoint, "mode": "connect", "account_id": None}
+    given = {"return_url": "http://127.0.0.1:3000/docs", "refresh_url": "http://127.0.0.1:3000/docs"}
+
+    first, second = (sender.send(sender.ask("stripe.account.create", **given))[0] for _ in range(2))
+
+    assert first["result"]["account_id"] == second["result"]["account_id"], "one account for an endpoint"
+    assert first["result"]["charges_enabled"] is False
+    assert first["result"]["onboarding_url"].startswith(f"{sender.fake.base}/onboard/acct_")
+    assert first["payload"]["gateway"]["endpoint_id"] == endpoint
+    sender.gateway["account_id"] = account_id = first["result"]["account_id"]
+    with sender.fake.store.transaction():
+        sender.fake.pages.enable(account_id)
+    (ready,) = sender.send(sender.ask("stripe.account.create", **given))
+    assert ready["result"] == {"account_id": account_id, "livemode": False, "charges_enabled": True, "onboarding_url": None}
+
+    (page,) = sender.send(sender.page())
+    assert sender.fake.store.get(account_id, page["result"]["ref"]) is not None
+    assert sender.fake.store.get(platform_id, page["result"]["ref"]) is None
+
+
+def test_disconnecting_deletes_the_endpoint_at_stripe_and_the_key(sender):
+    endpoint = sender.gateway["endpoint_id"]
+    ours = sender.api.v1.webhook_endpoints.create(
+        {"url": f"http://127.0.0.1:3000/api/webhooks/stripe/{endpoint}", "enabled_events": ["refund.created"]}
+    )
+    theirs = sender.api.v1.webhook_endpoints.create({"url": "https://elsewhere.example/hooks", "enabled_events": ["refund.created"]})
+
+    (report,) = sender.send(sender.ask("stripe.account.disconnect"))
+
+    assert report["error"] is None
+    assert [one.id for one in sender.api.v1.webhook_endpoints.list().data] == [theirs.id]
+    assert ours.id != theirs.id
+    assert sender.outside.kept(endpoint) is None
+    assert sender.send(sender.ask("stripe.account.disconnect"))[0]["error"] is None
+
+
+def test_the_key_goes_even_when_stripe_does_not_know_it_or_stays_away(sender):
+    for endpoint, fail in ((sender.outside.connect("rk_test_withdrawnWithdrawn"), []), (sender.outside.connect(sender.key), [500, 500])):
+        sender.gateway["endpoint_id"], sender.fake.trouble.fail = endpoint, list(fail)
+
+        sender.send(sender.ask("stripe.account.disconnect"), receives=5)
+
+        assert sender.outside.kept(endpoint) is None
+
+
+def test_the_platforms_own_secrets_are_not_deleted_with_a_tenant(sender):
+    secrets.write(secrets.CONNECT, secrets.Secrets("rk_test_platformPlatform"))
+    sender.gateway = {"endpoint_id": str(uuid4()), "mode": "connect", "account_id": "acct_1"}
+
+    assert sender.send(sender.ask("stripe.account.disconnect"))[0]["error"] is None
+    assert sender.outside.kept("connect") is not None
+
+
+# ---- Secrets
+
+
+def test_secrets_are_read_once_in_five_minutes(outside, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(secrets.time, "monotonic", lambda: now[0])
+    endpoint = outside.connect("rk_test_oldoldold")
+    assert secrets.read(endpoint).key == "rk_test_oldoldold"
+    value = json.dumps({"key": "rk_test_newnewnew", "webhook_secret": "whsec_b", "previous_webhook_secret": "whsec_a"})
+    outside.ssm.put_parameter(Name=f"/clientway/stripe/{endpoint}", Value=value, Type="SecureString", Overwrite=True)
+
+    now[0] += 299
+    assert secrets.read(endpoint).key == "rk_test_oldoldold"
+    now[0] += 2
+    assert secrets.read(endpoint).key == "rk_test_newnewnew"
+    assert secrets.webhook_secrets(endpoint) == ("whsec_b", "whsec_a")
+
+
+def test_an_endpoint_that_is_not_there_is_looked_for_again_soon(outside, monkeypatch):
+    now, endpoint = [1000.0], str(uuid4())
+    monkeypatch.setattr(secrets.time, "monotonic", lambda: now[0])
+    assert secrets.webhook_secrets(endpoint) == ()
+    value = json.dumps({"key": "rk_test_k", "webhook_secret": "whsec_a"})
+    outside.ssm.put_parameter(Name=f"/clientway/stripe/{endpoint}", Value=value, Type="SecureString")
+
+    now[0] += 21
+    assert secrets.webhook_secrets(endpoint) == ("whsec_a",)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "../clientway/stripe/connect", "CONNECT", f"{ENDPOINT}/x", ENDPOINT.upper(), ENDPOINT.replace("-", "")]
+)
+def test_what_is_no_endpoint_is_not_even_looked_for(name, monkeypatch):
+    monkeypatch.setattr(secrets, "_ssm", lambda: pytest.fail("asked"))
+
+    assert secrets.read(name) is None
+
+
+def test_secrets_show_nothing_of_themselves():
+    shown = repr(secrets.Secrets("rk_test_hidden", "whsec_hidden", "whsec_before"))
+
+    assert "hidden" not in shown
+    assert "whsec" not in shown
+
+
+def test_a_client_gives_up_before_its_function_does():
+    made = clients.client("rk_test_x")
+    assert made._requestor._options.max_network_retries == 1
+    assert clients._http()._timeout == (3.0, 8.0)
+    clients._http.cache_clear()
+
+
+def test_failures_are_told_apart():
+    told = {error: sending.failure(error)["retryable"] for error in (
+        stripe.APIConnectionError("x"), stripe.RateLimitError("x", http_status=429), stripe.APIError("x", http_status=500),
+        stripe.InvalidRequestError("x", "p", http_status=400), stripe.AuthenticationError("x", http_status=401),
+        stripe.CardError("x", "p", "c", http_status=402), stripe.PermissionError("x", http_status=403), stripe.IdempotencyError("x", http_status=400),
+    )}  # fmt: skip
+
+    assert [type(error).__name__ for error, retryable in told.items() if retryable] == ["APIConnectionError", "RateLimitError", "APIError"]
+
+
+def test_importing_the_sender_loads_neither_the_database_nor_stripe():
+    program = "import sys, integrations.send_stripe; sys.exit(any(m in sys.modules for m in ('sqlalchemy', 'pg8000', 'boto3', 'stripe')))"
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
