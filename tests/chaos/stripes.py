@@ -131,6 +131,7 @@ class Stripe:
 
 def work(messages: list[str]) -> dict[str, Any]:
     """Apply messages in batches through the real handler; what fails is delivered again, as SQS does."""
+    from clientway.integrations.stripe import applying
     from integrations import apply_stripe
 
     outcomes: Counter[str] = Counter()
@@ -145,7 +146,8 @@ def work(messages: list[str]) -> dict[str, Any]:
         for place in failed:
             body, receives = batch[place]
             if receives == _RECEIVES:
-                raise RuntimeError(f"a message failed {receives} times: {body[:300]}")
+                # Once more, to hear why.
+                raise RuntimeError(f"a message failed {receives} times, and then: {applying.apply(body)}")
             waiting.append((body, receives + 1))
     return dict(outcomes)
 

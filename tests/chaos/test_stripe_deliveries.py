@@ -18,13 +18,13 @@ WORKERS = 8
 
 # What may never happen to a row, said to the database itself: it would fail the statement that does it.
 _WATCH = """
-create or replace function pg_temp_watch() returns trigger language plpgsql as $$
+create function pg_temp_watch() returns trigger language plpgsql as $$
+declare was jsonb := to_jsonb(old); is_now jsonb := to_jsonb(new);
 begin
-  if tg_table_name = 'payments' and (old.status = 'succeeded' and new.status <> 'succeeded' or new.refunded_cents < old.refunded_cents)
-     or tg_table_name = 'refunds' and old.status = 'succeeded' and new.status <> 'succeeded'
-     or tg_table_name = 'disputes' and old.status in ('won', 'lost') and new.status <> old.status
-     or tg_table_name = 'stripe_objects' and new.fetched_at < old.fetched_at then
-    raise exception 'a state went back: % to %', old, new;
+  if was ->> 'status' in ('succeeded', 'won', 'lost') and was ->> 'status' <> is_now ->> 'status'
+     or (was ->> 'refunded_cents')::bigint > (is_now ->> 'refunded_cents')::bigint
+     or (was ->> 'fetched_at')::timestamptz > (is_now ->> 'fetched_at')::timestamptz then
+    raise exception 'a state went back: % to %', was, is_now;
   end if;
   return new;
 end $$;
@@ -120,7 +120,7 @@ def test_each_event_counts_once_and_no_state_goes_back(shop, watched, tenant, ad
     lost = sum(dispute["amount_cents"] for one in stripe.payments for dispute in one.disputes if dispute["status"] == "lost")
     # Without the tax, which is a sixth of what was paid; each entry rounds to a cent.
     assert ledger == ltv
-    assert abs(ledger - (taken - given_back - lost) * 5 / 6) <= len(stripe.history)
+    assert abs(6 * int(ledger) - 5 * (taken - given_back - lost)) <= 6 * len(stripe.history)
     tally["events"] += events
     tally["deliveries"] += len(deliveries)
     tally["deliveries tried again"] += sum(one["again"] for one in told)
