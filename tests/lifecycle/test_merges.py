@@ -1,51 +1,22 @@
 """Two contacts become one, and two again: by their endpoints, on the real database."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from sqlalchemy import text
 
+from clientway import access, db, effects, tokens
+from clientway.errors import Problem
 from clientway.ids import uuid7
-from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergeUndone
+from clientway.lifecycle.merges import service as merging
+from clientway.lifecycle.merges import undoing
+from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergeRequest, MergeUndone
 from clientway.schemas import Page
+from tests.lifecycle.merging import client, organization, run  # noqa: F401  (fixtures)
 from tests.lifecycle.test_organization_flights import counting_proxy, flights  # noqa: F401  (fixtures)
 
-
-@pytest.fixture
-def run(admin_engine, tenant):
-    """Run a statement outside row security; `:t` is the tenant."""
-
-    def call(statement, **given):
-        with admin_engine.connect() as connection:
-            result = connection.execute(text(statement), {"t": tenant.id, **given})
-            return result.all() if result.returns_rows else []
-
-    return call
-
-
-@pytest.fixture
-def client(run):
-    """A private client, by default with an organization of their own."""
-    count = iter(range(1000))
-
-    def make(*, own=True, stage="lead", **columns):
-        contact_id, organization_id, n = uuid7(), uuid7(), next(count)
-        if own:
-            run(
-                "insert into organizations (tenant_id, id, legal_name, slug, entity_type, lifecycle_stage, name_norm, search_text)"
-                " values (:t, :o, 'Own', :slug, 'individual', :stage, 'own', 'own')", o=organization_id, slug=f"own-{n}", stage=stage,
-            )  # fmt: skip
-        given = {"first_name": "Ana", "name_norm": "ana", "search_text": "ana", **columns}
-        given |= {"organization_id": organization_id} if own else {}
-        names = ", ".join(given)
-        run(
-            f"insert into contacts (tenant_id, id, slug, is_primary, {names})"
-            f" values (:t, :id, :slug, :own, {', '.join(f':{name}' for name in given)})",
-            id=contact_id, slug=f"ana-{n}", own=own and "organization_id" in given, **given,
-        )  # fmt: skip
-        return contact_id
-
-    return make
+pytestmark = pytest.mark.usefixtures("run")
 
 
 @pytest.fixture
@@ -68,9 +39,9 @@ def undo(invoke):
 
 
 @pytest.fixture
-def contact(run):
+def contact(run):  # noqa: F811
     def read(contact_id):
-        [row] = run("select to_jsonb(c) from contacts c where tenant_id = :t and id = :id", id=contact_id)
+        [row] = run("select to_jsonb(c) from contacts c where id = :id", id=contact_id)
         return row[0]
 
     return read
@@ -80,47 +51,476 @@ def code(answer):
     return answer.status, answer.json.get("code")
 
 
-def test_a_merge_fills_what_is_missing_and_takes_what_is_chosen(merge, client, contact, invoke, run):
-    survivor = client(first_name="Ana", last_name="Ruiz", email="ana@home.example", email_norm="ana@home.example")
-    merged = client(first_name="Anna", phone="305 555 0123", phone_e164="+13055550123", birth_date="1980-03-12", title="Chef")
+def test_a_merge_fills_what_is_missing_and_takes_what_is_chosen(merge, client, contact, invoke, run):  # noqa: F811
+    survivor = client(first_name="Ana", last_name="Ruiz", email="ana@home.example")
+    merged = client(first_name="Anna", phone="+13055550123", birth_date="1980-03-12", title="Chef")
 
     shown = merge(survivor, merged, preview=True, choices={"first_name": "merged"})
     preview = MergePreview.model_validate_json(shown.body)
-    assert {field.name: field.value for field in preview.fields if field.name in ("first_name", "last_name", "title")} == {
-        "first_name": "Anna", "last_name": "Ruiz", "title": "Chef"}  # fmt: skip
+    told = {field.name: (field.value, field.why) for field in preview.fields}
+    assert told["first_name"] == ("Anna", "chosen")
+    assert told["last_name"] == ("Ruiz", "only one has it")
+    assert told["title"] == ("Chef", "only one has it")
     assert contact(merged)["merged_into"] is None
 
     answer = merge(survivor, merged, choices={"first_name": "merged"}, reason="Twice in the book")
 
     assert answer.status == 201, answer.body
     done = ContactMerge.model_validate_json(answer.body)
+    assert (done.reason, done.choices) == ("Twice in the book", {"first_name": "merged"})
     now = contact(survivor)
     assert (now["first_name"], now["last_name"], now["birth_date"], now["phone_e164"]) == ("Anna", "Ruiz", "1980-03-12", "+13055550123")
-    assert (now["name_norm"], "3055550123" in now["search_text"]) == ("anna ruiz", True)
+    assert (now["name_norm"], "13055550123" in now["search_text"]) == ("anna ruiz", True)
     gone = contact(merged)
     assert (gone["merged_into"], gone["deleted_at"] is not None) == (str(survivor), True)
     read = invoke("lifecycle/merge", path={"merge_id": done.id})
     assert ContactMerge.model_validate_json(read.body) == done
-    [(activity, organization)] = run("select activity_type, organization_id from activities where tenant_id = :t and contact_id = :c", c=survivor)
-    assert (activity, str(organization)) == ("contact_merged", now["organization_id"])
+    [(activity, of)] = run("select activity_type, organization_id from activities where contact_id = :c", c=survivor)
+    assert (activity, str(of)) == ("contact_merged", now["organization_id"])
     assert run("select 1 from audit_log where tenant_id = :t and action = 'contact.merged' and object_id = :c", c=survivor)
     assert run("select 1 from outbox where tenant_id = :t and topic = 'contact.merged'")
 
 
-def test_undo(merge, client, contact, undo, run):
-    survivor = client(first_name="Ana", email="ana@home.example", email_norm="ana@home.example")
-    merged = client(first_name="Anna", email="anna@work.example", email_norm="anna@work.example", title="Chef")
-    before = contact(survivor), contact(merged)
-    done = merge(survivor, merged, choices={"email": "merged"}).json
-    assert contact(survivor)["email"] == "anna@work.example"
+def test_the_old_id_answers_with_the_survivor(merge, client, invoke):  # noqa: F811
+    survivor, merged = client(first_name="Ana"), client(first_name="Anna")
+    merge(survivor, merged)
 
-    answer = undo(done["id"])
+    answer = invoke("lifecycle/contact", path={"contact_id": merged})
 
-    assert answer.status == 200, answer.body
-    told = MergeUndone.model_validate_json(answer.body)
-    assert (told.kept, told.kept_fields, told.lost_fields) == ({}, [], [])
-    assert told.given_back == {"contact_emails": 1}
-    for one, former in zip((survivor, merged), before, strict=True):
-        now = contact(one)
-        assert {name: value for name, value in now.items() if name not in ("version", "updated_at", "search_text", "name_norm")} == {
-            name: value for name, value in former.items() if name not in ("version", "updated_at", "search_text", "name_norm")}  # fmt: skip
+    assert answer.json["id"] == str(survivor)
+
+
+def test_both_keep_all_their_addresses_and_the_chosen_one_is_primary(merge, client, contact, run):  # noqa: F811
+    survivor, merged = client(email="ana@home.example", phone="+13055550123"), client(email="ana@work.example", phone="+13055550123")
+
+    merge(survivor, merged, choices={"email": "merged"})
+
+    emails = run("select email_norm, is_primary, live from contact_emails where contact_id = :c order by 1", c=survivor)
+    assert [tuple(row) for row in emails] == [("ana@home.example", False, True), ("ana@work.example", True, True)]
+    assert run("select count(*) from contact_phones where contact_id = :c", c=survivor) == [(1,)]
+    assert contact(survivor)["email"] == "ana@work.example"
+    assert "ana@home.example" in contact(survivor)["search_text"]
+
+
+def test_consents_become_the_strictest_and_nobody_becomes_reachable(merge, client, contact, run, undo):  # noqa: F811
+    survivor, merged = client(), client(do_not_contact=True, unsubscribed_at="2026-01-02T00:00:00Z")
+    for one, channel, state in ((survivor, "email", "granted"), (merged, "email", "denied"), (survivor, "sms", "denied"), (merged, "sms", "granted"),
+                                (merged, "phone", "granted")):  # fmt: skip
+        run(
+            "with e as (insert into consent_events (tenant_id, id, contact_id, channel, purpose, state, source, actor_type, occurred_at)"
+            " values (:t, gen_random_uuid(), :c, :channel, 'marketing', :state, 'form', 'job', now()) returning *)"
+            " insert into contact_consents (tenant_id, contact_id, channel, purpose, state, event_id, since)"
+            " select tenant_id, contact_id, channel, purpose, state, id, occurred_at from e", c=one, channel=channel, state=state,
+        )  # fmt: skip
+    consents = "select channel, state from contact_consents where contact_id = :c order by 1"
+
+    done = merge(survivor, merged)
+
+    assert [tuple(row) for row in run(consents, c=survivor)] == [("email", "denied"), ("phone", "granted"), ("sms", "denied")]
+    assert run("select channel, state from consent_events where contact_id = :c and source = 'merge' order by 1", c=survivor) == [
+        ("email", "denied"), ("phone", "granted")]  # fmt: skip
+    assert (contact(survivor)["do_not_contact"], contact(survivor)["unsubscribed_at"]) == (True, "2026-01-02T00:00:00+00:00")
+
+    undo(done.json["id"])
+
+    assert [tuple(row) for row in run(consents, c=survivor)] == [("email", "granted"), ("sms", "denied")]
+    assert run("select state from consent_events where contact_id = :c and source = 'merge_undone'", c=survivor) == [("granted",)]
+
+
+def test_a_settled_field_cannot_be_chosen(merge, client):  # noqa: F811
+    answer = merge(client(), client(), choices={"do_not_contact": "survivor"})
+
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "#/choices/do_not_contact")
+
+
+def test_the_stage_is_the_furthest_and_goes_back(merge, client, contact, run, undo):  # noqa: F811
+    survivor, merged = client(stage="prospect"), client(stage="client")
+    ours, theirs = contact(survivor)["organization_id"], contact(merged)["organization_id"]
+    stage = "select lifecycle_stage from organizations where id = cast(:o as uuid)"
+
+    preview = merge(survivor, merged, preview=True).json
+    assert (preview["lifecycle_stage"], preview["closed_organization_ids"]) == ("client", [theirs])
+    done = merge(survivor, merged)
+
+    assert run(stage, o=ours) == [("client",)]
+    assert run("select trigger from lifecycle_transitions where organization_id = cast(:o as uuid)", o=ours) == [("merged",)]
+    assert run("select count(*), max(mrr_cents) from client_accounts where organization_id = cast(:o as uuid)", o=ours) == [(1, 1000)]
+    assert run("select deleted_at is not null from organizations where id = cast(:o as uuid)", o=theirs) == [(True,)]
+
+    assert undo(done.json["id"]).status == 200
+    assert run(stage, o=ours) == [("prospect",)]
+    assert run("select deleted_at is null from organizations where id = cast(:o as uuid)", o=theirs) == [(True,)]
+    assert run("select count(*) from client_accounts where organization_id = cast(:o as uuid)", o=theirs) == [(1,)]
+
+
+def test_two_accounts_become_one(merge, client, contact, run, undo):  # noqa: F811
+    survivor, merged = client(stage="client"), client(stage="client")
+    account = "select mrr_cents, total_revenue_cents from client_accounts where organization_id = cast(:o as uuid)"
+    ours, theirs = contact(survivor)["organization_id"], contact(merged)["organization_id"]
+
+    done = merge(survivor, merged)
+
+    assert (run(account, o=ours), run(account, o=theirs)) == ([(2000, 10000)], [(0, 0)])
+    undo(done.json["id"])
+    assert (run(account, o=ours), run(account, o=theirs)) == ([(1000, 5000)], [(1000, 5000)])
+
+
+def test_a_company_comes_before_an_organization_of_ones_own(merge, client, contact, run):  # noqa: F811
+    company = organization(run)
+    survivor, merged = client(), client(organization_id=company, is_primary=True)
+    own = contact(survivor)["organization_id"]
+
+    merge(survivor, merged)
+
+    assert (contact(survivor)["organization_id"], contact(survivor)["is_primary"]) == (str(company), True)
+    assert run("select deleted_at is not null from organizations where id = cast(:o as uuid)", o=own) == [(True,)]
+
+
+def test_two_companies_take_a_word_and_the_one_that_is_left_gets_a_successor(merge, client, contact, run, undo):  # noqa: F811
+    ours, theirs = organization(run), organization(run)
+    survivor, merged = client(organization_id=ours, is_primary=True), client(organization_id=theirs, is_primary=True)
+    colleague = client(organization_id=theirs, is_primary=False)
+
+    refused = merge(survivor, merged)
+    assert code(refused) == (409, "merge_conflict")
+    assert [conflict["code"] for conflict in refused.json["conflicts"]] == ["different_organizations"]
+    assert [conflict["blocks"] for conflict in merge(survivor, merged, preview=True).json["conflicts"]] == [True]
+
+    done = merge(survivor, merged, across_organizations=True)
+
+    assert done.status == 201
+    assert contact(survivor)["organization_id"] == str(ours)
+    assert contact(colleague)["is_primary"]
+    undo(done.json["id"])
+    assert (contact(colleague)["is_primary"], contact(merged)["is_primary"]) == (False, True)
+
+
+def test_a_successor_who_was_chosen_since_stays(merge, client, contact, run, undo):  # noqa: F811
+    ours, theirs = organization(run), organization(run)
+    survivor, merged = client(organization_id=ours, is_primary=True), client(organization_id=theirs, is_primary=True)
+    first, second = client(organization_id=theirs, is_primary=False), client(organization_id=theirs, is_primary=False)
+    done = merge(survivor, merged, across_organizations=True)
+    run("update contacts set is_primary = false where id = :c", c=first)
+    run("update contacts set is_primary = true where id = :c", c=second)
+
+    assert undo(done.json["id"]).status == 200
+    assert (contact(second)["is_primary"], contact(merged)["is_primary"]) == (True, False)
+
+
+def test_the_blacklist_is_not_left_by_a_merge(merge, client):  # noqa: F811
+    answer = merge(client(), client(stage="blacklist"))
+
+    assert code(answer) == (409, "merge_conflict")
+    assert answer.json["conflicts"][0]["code"] == "blacklisted"
+
+
+def test_two_hubspot_ids_take_a_choice(merge, client, contact):  # noqa: F811
+    survivor, merged = client(hubspot_contact_id="1"), client(hubspot_contact_id="2")
+
+    assert merge(survivor, merged).json["conflicts"][0]["code"] == "two_hubspot_ids"
+    assert merge(survivor, merged, choices={"hubspot_contact_id": "merged"}).status == 201
+    assert contact(survivor)["hubspot_contact_id"] == "2"
+
+
+def test_six_emails_are_too_many(merge, client, run):  # noqa: F811
+    survivor, merged = client(email="a@x.example"), client(email="b@x.example")
+    for n in range(4):
+        run("insert into contact_emails (tenant_id, contact_id, email, email_norm) values (:t, :c, :e, :e)", c=survivor, e=f"{n}@x.example")
+
+    assert merge(survivor, merged).json["conflicts"][0]["code"] == "too_many_emails"
+
+
+def test_a_contact_is_not_merged_with_itself(merge, client):  # noqa: F811
+    one = client()
+
+    for preview in (True, False):
+        answer = merge(one, one, preview=preview)
+        assert code(answer) == (422, "same_contact")
+        assert answer.json["errors"][0]["pointer"] == "#/merged_id"
+
+
+def test_who_was_merged_already_is_refused_with_the_survivor(merge, client):  # noqa: F811
+    survivor, merged, third = client(), client(), client()
+    merge(survivor, merged)
+
+    for one, other in ((third, merged), (merged, third), (survivor, merged)):
+        answer = merge(one, other)
+        assert (*code(answer), answer.json["merged_into"]) == (409, "contact_merged", str(survivor))
+
+
+def test_deleted_unknown_and_others_contacts_are_not_there(merge, client, run, other_tenant, contact, tenant):  # noqa: F811
+    one, deleted, theirs = client(), client(), uuid7()
+    run("update contacts set deleted_at = now(), is_primary = false where id = :c", c=deleted)
+    run("insert into contacts (tenant_id, id, slug, name_norm, search_text) values (:o, :c, 'x', 'x', 'x')", o=other_tenant.id, c=theirs)
+    before = contact(theirs), contact(one)
+
+    for other in (deleted, theirs, uuid7()):
+        assert merge(one, other).status == 404
+        assert merge(other, one).status == 404
+        assert merge(one, other, preview=True).status == 404
+    assert merge(one, theirs, token=other_tenant.admin).status == 404
+    assert merge(one, client(), token=tenant.viewer).status == 403
+    assert merge(one, client(), preview=True, token=tenant.viewer).status == 200
+    assert (contact(theirs), contact(one)) == before
+
+
+def test_a_repeated_request_is_answered_again(merge, client, run):  # noqa: F811
+    survivor, merged = client(), client()
+    headers = {"Idempotency-Key": "merge-1"}
+
+    first, second = (merge(survivor, merged, headers=headers) for _ in range(2))
+
+    assert (first.status, second.status, second.headers["Idempotent-Replayed"]) == (201, 201, "true")
+    assert first.body == second.body
+    assert run("select count(*) from contact_merges where tenant_id = :t") == [(1,)]
+
+
+@pytest.fixture
+def at_once(tenant):
+    """Run several calls at once, each in a transaction of its own; the codes of the refused ones, None for one that was done."""
+
+    def attempt(call):
+        tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC))
+        try:
+            call(tx)
+        except Problem as refusal:
+            db.rollback(tx)
+            return refusal.code
+        db.commit(tx, effects.pending(tx))
+        return None
+
+    def together(*calls):
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return {attempted.result() for attempted in [pool.submit(attempt, call) for call in calls]}
+
+    return together
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_of_two_merges_of_one_pair_at_once_one_is_refused(client, run, at_once, crossed):  # noqa: F811
+    for _ in range(8):
+        one, other = client(), client()
+        first, second = (one, other), (other, one) if crossed else (one, other)
+
+        codes = at_once(*(partial(merging.merge, survivor_id=a, wanted=MergeRequest(merged_id=b)) for a, b in (first, second)))
+
+        assert codes == {None, "contact_merged"}
+    assert run("select count(*) from contact_merges where tenant_id = :t") == [(8,)]
+
+
+def test_merges_of_three_at_once_leave_one_chain(client, run, at_once):  # noqa: F811
+    for _ in range(8):
+        a, b, c = client(), client(), client()
+
+        codes = at_once(*(partial(merging.merge, survivor_id=x, wanted=MergeRequest(merged_id=y)) for x, y in ((a, b), (b, c), (c, a))))
+
+        assert codes == {None, "contact_merged"}
+        into = dict(run("select id, merged_into from contacts where id in (:a, :b, :c)", a=a, b=b, c=c))
+        [survivor] = [one for one, other in into.items() if other is None]
+        assert {other for other in into.values() if other} == {survivor}
+
+
+def test_the_portal_is_closed_to_who_was_merged(merge, client, run):  # noqa: F811
+    survivor, merged = client(), client()
+    run(
+        "insert into portal_sessions (tenant_id, id, contact_id, token_hash, expires_at)"
+        " values (:t, gen_random_uuid(), :c, encode(sha256(cast(cast(:c as text) as bytea)), 'hex'), now() + interval '1 day')", c=merged,
+    )  # fmt: skip
+
+    merge(survivor, merged)
+
+    assert run("select revoked_at is not null from portal_sessions where contact_id = :c", c=merged) == [(True,)]
+
+
+def test_a_suggestion_of_the_pair_is_settled(merge, client, run, undo):  # noqa: F811
+    one, other = sorted((client(), client()))
+    run(
+        "insert into duplicate_suggestions (tenant_id, id, contact_id, other_id, score, reasons)"
+        " values (:t, gen_random_uuid(), :a, :b, 80, '[]')", a=one, b=other,
+    )  # fmt: skip
+    done = merge(other, one)
+    status = "select status from duplicate_suggestions where tenant_id = :t"
+    assert run(status) == [("merged",)]
+
+    undo(done.json["id"])
+
+    assert run(status) == [("dismissed",)]
+
+
+def test_what_was_changed_since_stays_and_is_named(merge, client, contact, invoke, undo, run):  # noqa: F811
+    survivor, merged = client(first_name="Ana"), client(title="Chef", email="chef@x.example", phone="+13055550123")
+    of = contact(merged)["organization_id"]
+    run("insert into contact_notes (tenant_id, id, contact_id, body) values (:t, gen_random_uuid(), :c, 'x')", c=merged)
+    run("insert into contact_tags (tenant_id, contact_id, tag) values (:t, :c, 'vip')", c=merged)
+    run("insert into nps_answers (tenant_id, id, organization_id, contact_id, score, answered_at) values (:t, gen_random_uuid(), :o, :c, 9, now())",
+        c=merged, o=of)  # fmt: skip
+    done = merge(survivor, merged).json
+    read = invoke("lifecycle/contact", path={"contact_id": survivor})
+    sent = {"title": "Owner", "first_name": "Anita", "email": "new@x.example"}
+    assert (
+        invoke("lifecycle/contact", method="PATCH", path={"contact_id": survivor}, body=sent, headers={"If-Match": read.etag}).status == 200
+    )
+    run("delete from contact_tags where contact_id = :c", c=survivor)
+
+    told = MergeUndone.model_validate_json(undo(done["id"]).body)
+
+    assert told.kept_fields == ["email", "email_norm", "title"]
+    assert told.kept == {"contact_tags": 1, "contact_emails": 1}
+    assert told.given_back == {"contact_notes": 1, "nps_answers": 1, "contact_phones": 1}
+    now = contact(survivor)
+    assert (now["first_name"], now["title"], now["email"], now["phone"]) == ("Anita", "Owner", "new@x.example", None)
+    assert (contact(merged)["title"], contact(merged)["email"], contact(merged)["phone"]) == ("Chef", "chef@x.example", "+13055550123")
+
+
+def test_what_somebody_took_since_is_lost_and_named(merge, client, contact, undo, run):  # noqa: F811
+    survivor = client(email="a@x.example", hubspot_contact_id="1")
+    merged = client(email="b@x.example", hubspot_contact_id="2")
+    done = merge(survivor, merged, choices={"hubspot_contact_id": "survivor"}).json
+    run("delete from contact_emails where contact_id = :c and email_norm = 'b@x.example'", c=survivor)
+    client(email="b@x.example", hubspot_contact_id="2")
+
+    told = undo(done["id"])
+
+    assert told.status == 200, told.body
+    assert told.json["lost_fields"] == ["email", "hubspot_contact_id"]
+    assert (contact(merged)["email"], contact(merged)["hubspot_contact_id"], contact(merged)["deleted_at"]) == (None, None, None)
+
+
+def test_an_email_that_became_the_survivors_own_stays_there(merge, client, contact, invoke, undo):  # noqa: F811
+    survivor, merged = client(email="a@x.example"), client(email="b@x.example")
+    done = merge(survivor, merged).json
+    read = invoke("lifecycle/contact", path={"contact_id": survivor})
+    changed = invoke(
+        "lifecycle/contact", method="PATCH", path={"contact_id": survivor}, body={"email": "b@x.example"}, headers={"If-Match": read.etag}
+    )
+    assert changed.status == 200, changed.body
+
+    told = undo(done["id"])
+
+    assert told.json["lost_fields"] == ["email"]
+    assert (contact(survivor)["email"], contact(merged)["email"]) == ("b@x.example", None)
+
+
+def test_money_that_came_or_went_since_follows_its_payment(merge, client, contact, undo, run):  # noqa: F811
+    survivor, merged = client(), client()
+    of, payment = contact(merged)["organization_id"], uuid7()
+    run(
+        "insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at)"
+        " values (:t, :p, cast(:o as uuid), :c, 1000, 'USD', 'succeeded', 'cash', now())", p=payment, o=of, c=merged,
+    )  # fmt: skip
+    entry = (
+        "insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, source_key, occurred_at)"
+        " select tenant_id, gen_random_uuid(), organization_id, contact_id, :kind, :cents, 'USD', id, :kind, now() from payments where id = :p"
+    )
+    run(entry, p=payment, kind="payment", cents=1000)
+    done = merge(survivor, merged).json
+    assert (contact(survivor)["ltv_cents"], contact(merged)["ltv_cents"]) == (1000, 0)
+    run(entry, p=payment, kind="refund", cents=-300)
+    assert contact(survivor)["ltv_cents"] == 700
+
+    undo(done["id"])
+
+    assert (contact(survivor)["ltv_cents"], contact(merged)["ltv_cents"]) == (0, 700)
+
+
+def test_the_newer_merge_is_undone_first(merge, client, undo, contact):  # noqa: F811
+    first, second, third = client(), client(), client()
+    older = merge(first, second).json
+    newer = merge(third, first).json
+    assert contact(second)["merged_into"] == str(third)
+
+    refused = undo(older["id"])
+
+    assert (*code(refused), refused.json["merge_id"]) == (409, "undo_newer_first", newer["id"])
+    assert undo(newer["id"]).status == 200
+    assert contact(second)["merged_into"] == str(first)
+    assert undo(older["id"]).status == 200
+    assert contact(second)["merged_into"] is None
+
+
+def test_a_merge_is_undone_once(merge, client, undo):  # noqa: F811
+    done = merge(client(), client()).json
+    assert undo(done["id"]).status == 200
+
+    assert code(undo(done["id"])) == (409, "merge_undone")
+
+
+def test_of_two_undoings_at_once_one_is_refused(merge, client, at_once):  # noqa: F811
+    done = merge(client(), client()).json
+
+    assert at_once(*[partial(undoing.undo, merge_id=done["id"])] * 2) == {None, "merge_undone"}
+
+
+def test_after_90_days_it_is_too_late(merge, client, undo, run, contact):  # noqa: F811
+    survivor, merged = client(), client()
+    done = merge(survivor, merged)
+    until = ContactMerge.model_validate_json(done.body).undo_until
+    assert until > datetime.now(UTC) + timedelta(days=89)
+    run("update contact_merges set undo_until = now() - interval '1 second' where tenant_id = :t")
+
+    assert code(undo(done.json["id"])) == (409, "undo_expired")
+    assert contact(merged)["merged_into"] == str(survivor)
+
+
+def test_a_deleted_survivor_is_restored_first(merge, client, undo, invoke):  # noqa: F811
+    survivor = client()
+    done = merge(survivor, client()).json
+    read = invoke("lifecycle/contact", path={"contact_id": survivor})
+    assert invoke("lifecycle/contact", method="DELETE", path={"contact_id": survivor}, headers={"If-Match": read.etag}).status == 204
+
+    assert code(undo(done["id"])) == (409, "survivor_deleted")
+    invoke("lifecycle/contact_restore", method="POST", path={"contact_id": survivor})
+    assert undo(done["id"]).status == 200
+
+
+def test_undoing_is_refused_to_others(merge, client, undo, tenant, other_tenant, contact):  # noqa: F811
+    survivor, merged = client(), client()
+    done = merge(survivor, merged).json
+
+    assert undo(done["id"], token=tenant.viewer).status == 403
+    assert undo(done["id"], token=other_tenant.admin).status == 404
+    assert undo(uuid7()).status == 404
+    assert contact(merged)["merged_into"] == str(survivor)
+
+
+def test_merges_are_listed(merge, client, undo, invoke, other_tenant):  # noqa: F811
+    survivor = client()
+    ids = [merge(survivor, client()).json["id"] for _ in range(3)]
+    alone = merge(client(), client()).json["id"]
+    undo(alone)
+
+    def listed(**query):
+        answer = invoke("lifecycle/merges", query=query)
+        return [str(one.id) for one in Page[ContactMerge].model_validate_json(answer.body).data]
+
+    assert listed() == [alone, *reversed(ids)]
+    assert listed(contact_id=survivor) == [*reversed(ids)]
+    assert listed(undone="true") == [alone]
+    assert listed(sort="created_at", undone="false") == ids
+    seen, cursor = [], None
+    while cursor or not seen:
+        answer = invoke("lifecycle/merges", query={"limit": 1, **({"cursor": cursor} if cursor else {})}).json
+        seen += [one["id"] for one in answer["data"]]
+        cursor = answer["next_cursor"]
+    assert seen == [alone, *reversed(ids)]
+    assert invoke("lifecycle/merge", path={"merge_id": alone}, token=other_tenant.admin).status == 404
+
+
+def test_every_request_keeps_to_its_budget(flights, client, invoke):  # noqa: F811
+    def prepared(**how):
+        return client(**how), client(stage="client")
+
+    invoke("lifecycle/merges")
+    counted = {}
+    for name, how in (("merge", {"stage": "client"}), ("merge and stage", {})):
+        survivor, merged = prepared(**how)
+        path, body = {"contact_id": survivor}, {"merged_id": str(merged)}
+        counted["preview"], _ = flights("contact_merge_preview", method="POST", path=path, body=body)
+        counted[name], done = flights("contact_merge", method="POST", path=path, body=body, headers={"Idempotency-Key": name})
+        read = {"merge_id": done.json["id"]}
+        counted["read"], _ = flights("merge", path=read)
+        counted[f"undo of {name}"], _ = flights("merge_undo", method="POST", path=read, headers={"Idempotency-Key": name})
+    counted["list"], _ = flights("merges")
+
+    budget = {"preview": 2, "read": 2, "list": 2, "merge": 4, "undo of merge": 4, "merge and stage": 6, "undo of merge and stage": 6}
+    assert {name: count for name, count in counted.items() if count > budget[name]} == {}, counted

@@ -33,6 +33,8 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "tax_rate_bps": ("tax_rate_bps",),
     "default_address_id": ("default_address_id",),
 }
+# Where only one has it, it stays: an address is not thrown away, and jobs and invoices hang on the organization.
+NEVER_EMPTIED: Final = ("email", "phone", "organization_id")
 # Nobody chooses these: a merge must not make somebody reachable who was not.
 SETTLED: Final = (
     "do_not_contact", "unsubscribed_at", "portal_enabled", "is_decision_maker", "last_contacted_at", "total_emails_received",
@@ -71,7 +73,7 @@ def _choose(name: str, survivor: Row, merged: Row, choice: Side | None, own: Map
 
     if mine == theirs:
         return of("survivor", "the same")
-    if choice is not None:
+    if choice is not None and (name not in NEVER_EMPTIED or None not in (mine, theirs)):
         return of(choice, "chosen")
     if mine is None or theirs is None:
         return of("merged" if mine is None else "survivor", "only one has it")
