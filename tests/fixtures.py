@@ -177,8 +177,10 @@ def invoke(tenant: Tenant) -> Invoke:
         http["method"] = method or ("POST" if body is not None and http["method"] == "GET" else http["method"])
         parameters = {**(event.get("pathParameters") or {}), **{name: str(value) for name, value in (path or {}).items()}}
         _fill_path(event, parameters)
-        event["queryStringParameters"] = {name: str(value) for name, value in (query or {}).items()}
-        event["rawQueryString"] = urlencode(event["queryStringParameters"])
+        # API Gateway joins what comes several times with commas; as it came it stands in the raw string alone.
+        given = {name: [str(one) for one in value] if isinstance(value, list) else [str(value)] for name, value in (query or {}).items()}
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in given.items()}
+        event["rawQueryString"] = urlencode(given, doseq=True)
         sent = {**event.get("headers", {}), **{name.lower(): value for name, value in (headers or {}).items()}}
         sent.pop("authorization", None)
         if token is not None:

@@ -33,7 +33,7 @@ def list_clients_of_tenant(
 ) -> Page[ContactWithOrganization]:
     """All people the tenant knows, private clients and those at organizations, the latest changed first."""
     # API Gateway joins what is repeated with commas, which values may have too.
-    conditions = parse_qs(app.current_event.raw_query_string or "").get("custom", []) if custom else []
+    conditions = parse_qs(app.current_event.raw_query_string or "", keep_blank_values=True).get("custom", []) if custom is not None else []
     with transaction(app, needs="contacts:read") as tx:
         filters = Filters(
             status=status, tag=tag, pricing_tier=pricing_tier, email_norm=email and (normalise.email(email) or email),
