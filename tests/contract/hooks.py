@@ -12,11 +12,16 @@ RULES = {
     422: {
         # What is named is not there, or not the one it has to be.
         "unknown", "unknown_contact", "unknown_location", "unknown_owner_rep", "unknown_referred_organization", "unknown_rep", "unknown_user",
+        "unknown_service", "unknown_address", "unknown_assignee", "unknown_org_client", "unknown_organization",
         "needs_a_successor", "taken", "reserved", "reused", "source_missing",
+        "another_account", "refused_by_stripe",
         # A form that a pattern would say badly.
         "invalid_email", "invalid_url", "unknown_target", "unknown_column", "invalid", "too_large",
+        # Recurrence rules, and which of their occurrences a change begins with.
+        "malformed_rrule", "unsupported_rrule", "rrule_never_occurs", "rrule_explodes", "not_following", "nothing_follows", "too_early",
+        "other_currency", "negative_total", "negative_tax",
         # How one field stands to another, or to the clock.
-        "value_error", "missing", "passed", "in_the_past", "in_the_future", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
+        "value_error", "missing", "passed", "in_the_past", "in_the_future", "too_far", "too_long", "before_start", "one_of", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },
 }  # fmt: skip
 
