@@ -27,9 +27,8 @@ def list_payments(
 ) -> Page[PaymentWithOrganization]:
     """The tenant's payments, each with the organization it is from, the latest changed first."""
     filters = {"status": status, "provider": provider, "contact_id": contact_id, "organization_id": organization_id}
-    filters |= {"updated_since": updated_since}
     with transaction(app, needs="payments:read") as tx:
-        request = Request(limit, cursor, sort, filters)
+        request = Request(limit, cursor, sort, {**filters, "updated_since": updated_since})
         return service.find(
             tx,
             request,

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import count
+from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clientway.billing.ledger import rules
 from clientway.billing.ledger.rules import Books, Invoice, Payment, worth
 from clientway.ids import uuid7
 
@@ -125,6 +129,14 @@ def test_a_provider_that_gave_back_what_a_dispute_took_leaves_the_dispute_less()
     assert (one.balance_cents, one.held_cents) == (100, 0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _ids_in_order():
+    """Of two ids of one millisecond either may be the greater; a sequence that is tried again has to go as it went before."""
+    counted = count(1)
+    with patch.object(rules, "uuid7", lambda: UUID(int=next(counted))):
+        yield
+
+
 @given(st.data())
 def test_no_sequence_loses_a_cent(data):
     invoices = [
@@ -135,7 +147,7 @@ def test_no_sequence_loses_a_cent(data):
     refunds = []
 
     for _ in range(data.draw(st.integers(1, 15))):
-        payment = data.draw(st.sampled_from(sorted(some.payments.values(), key=lambda one: one.id)))
+        payment = data.draw(st.sampled_from(list(some.payments.values())))
         one = data.draw(st.sampled_from(invoices))
         cents = data.draw(st.integers(1, 600))
         left = payment.amount_cents - gone[payment.id]

@@ -60,7 +60,7 @@ def test_a_payment_pays_several_invoices_each_up_to_what_is_owed(client):
 
     paid = client.pay(8000, allocations=[{"invoice_id": first, "amount_cents": 3500}, {"invoice_id": second, "amount_cents": 4000}])
 
-    assert [one["amount_cents"] for one in paid["allocations"]] == [3000, 4000]
+    assert {one["invoice_id"]: one["amount_cents"] for one in paid["allocations"]} == {str(first): 3000, str(second): 4000}
     assert paid["unapplied_cents"] == 1000
     assert client.worth() == 6600
 

@@ -24,6 +24,8 @@ def test_a_refund_leaves_the_invoice_paid_and_takes_what_the_client_is_worth(cli
     assert (answer.json["status"], answer.json["provider"], answer.json["reopen"]) == ("succeeded", "staff", False)
     invoice = client.row("invoices", invoice_id)
     assert (invoice["status"], invoice["balance_cents"], invoice["refunded_cents"], invoice["reopened_cents"]) == ("paid", 0, 550, 0)
+    # Twice since it was made: whoever looks at what has changed finds it.
+    assert invoice["version"] == 3
     after = client.invoke("billing/payment", path={"payment_id": paid["id"]})
     PaymentDetail.model_validate_json(after.body)
     assert (after.json["payment_state"], after.json["refunded_cents"], after.json["refunds"]) == ("partially_refunded", 550, [answer.json])

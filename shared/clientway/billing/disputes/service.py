@@ -108,7 +108,8 @@ def change(tx: Tx, dispute_id: UUID, patch: DisputePatch, *, version: int) -> An
 
 
 def opened(tx: Tx, locked: Locked, dispute: Mapping[str, Any]) -> None:
-    """What follows once an open dispute is written: the timeline."""
+    """What follows once an open dispute is written: the invoices that it marks, the timeline."""
+    settle(tx, locked.books, also=locked.books.live(locked.payment_id))
     title = f"Payment disputed: {money(dispute['amount_cents'], dispute['currency'])}"
     _tell(tx, locked, dispute, "payment_disputed", title, "payment.disputed")
 
@@ -120,7 +121,7 @@ def close(tx: Tx, locked: Locked, before: Mapping[str, Any], status: str, at: da
     changes = {"id": dispute_id, "status": status, "lost_cents": lost, "closed_at": at.isoformat()}
     writing = Writing(updates={"disputes": [changes], "payments": [{"id": locked.payment_id}]}, answer=_CHANGED)
     answer = ledger.write(tx, locked.books, writing)
-    settle(tx, locked.books)
+    settle(tx, locked.books, also=locked.books.live(locked.payment_id))
     after = {**before, **changes}
     _tell(
         tx,
@@ -136,7 +137,7 @@ def close(tx: Tx, locked: Locked, before: Mapping[str, Any], status: str, at: da
 def _tell(tx: Tx, locked: Locked, dispute: Mapping[str, Any], kind: str, title: str, topic: str) -> None:
     metadata = {"dispute_id": str(dispute["id"]), "payment_id": str(dispute["payment_id"])}
     metadata |= {name: dispute[name] for name in ("amount_cents", "currency", "status", "reason")}
-    about = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
+    about: dict[str, Any] = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
     key = f"dispute:{dispute['id']}:{dispute['status']}"
     effects.record(tx, kind, title, **about, metadata=metadata, client_visible=True, event_key=key)
     effects.publish(tx, topic, {**about, **metadata})

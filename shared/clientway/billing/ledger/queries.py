@@ -193,13 +193,14 @@ class Writing:
 
 def write(tx: Tx, books: Books, writing: Writing) -> Any:
     """Write what changed in the books, with the entries in the ledger; triggers sum it up. Returns the row of the answer."""
-    parts, given = [], {"now": tx.now}
+    parts: list[str] = []
+    given: dict[str, Any] = {"now": tx.now}
     for table, row in writing.inserts.items():
         names = ", ".join(row)
         parts.append(f"""new_{table} as (insert into {table} ({names})
           select {names} from jsonb_populate_record(null::{table}, cast(:new_{table} as jsonb)) returning *)""")
         given[f"new_{table}"] = json.dumps(row, default=str)
-    for payment_id in {one.payment_id for one in books.changed if not one.new} | {one.payment_id for one in books.changed}:
+    for payment_id in {one.payment_id for one in books.changed}:
         if writing.inserts.get("payments", {}).get("id") != payment_id:
             _count_up(writing, payment_id)
     for table, rows in writing.updates.items():

@@ -31,7 +31,7 @@ def of_client(tx: Tx, contact_id: UUID, request: Request, *, verify: bool) -> An
     """A page of a client's ledger; with `verify`, counted anew beside it. Raises NotFound (404)."""
     entries = _entries(contact_id).subquery("entries")
     answer = page(tx, select(*(c for c in entries.c)), request, {"occurred_at": entries.c.occurred_at}, entries.c.id)
-    verification = "null"
+    verification: str | None = "null"
     if verify:
         verification = tx.scalar(_COUNTED, {"contact_id": contact_id})
     elif not answer.rows:

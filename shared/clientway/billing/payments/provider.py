@@ -209,8 +209,8 @@ def _owner(tx: Tx, payment: ProviderPayment, locked: Locked) -> tuple[UUID, UUID
     invoice = locked.books.invoices.get(payment.invoice_id) if payment.invoice_id else None
     if invoice is not None:
         return invoice.organization_id, invoice.contact_id or contact_id
-    if payment.organization_id in locked.organizations:
-        return payment.organization_id, contact_id  # type: ignore[return-value]  (None is in no organizations)
+    if payment.organization_id is not None and payment.organization_id in locked.organizations:
+        return payment.organization_id, contact_id
     if contact is None or contact_id is None:
         return None
     if contact["organization_id"] is not None:
@@ -229,7 +229,7 @@ def _succeed(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     if invoice is not None and ours and invoice.status not in ("draft", "void"):
         books.apply(payment_id, invoice.id, payment.amount_cents, payment.at)
     ledger.write(tx, books, Writing(updates={"payments": [changes]}, activate=locked.contact_id))
-    about = {"organization_id": locked.organization_id, "contact_id": locked.contact_id, "currency": payment.currency}
+    about: dict[str, Any] = {"organization_id": locked.organization_id, "contact_id": locked.contact_id, "currency": payment.currency}
     came_in(tx, locked, payment_id, payment.amount_cents, payment.at, **about)
     effects.audit(tx, "payment.succeeded", "payment", payment_id, changes)
 
@@ -238,7 +238,7 @@ def _fail(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     payment_id, failure = locked.payment_id, _cut(payment.failure)
     changes = {"id": payment_id, "status": payment.status, "failed_at": payment.at.isoformat(), "failure": failure}
     ledger.write(tx, locked.books, Writing(updates={"payments": [changes]}))
-    about = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
+    about: dict[str, Any] = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
     metadata = {
         "payment_id": str(payment_id),
         "invoice_id": payment.invoice_id,

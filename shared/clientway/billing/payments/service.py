@@ -13,9 +13,10 @@ from clientway.billing.disputes.schemas import Dispute
 from clientway.billing.invoices import service as invoices
 from clientway.billing.ledger import queries as ledger
 from clientway.billing.ledger.queries import Locked, Writing
-from clientway.billing.ledger.rules import Books, Invoice, Payment
+from clientway.billing.ledger.rules import Allocation, Books, Invoice, Payment
 from clientway.billing.payments import rules
-from clientway.billing.payments.schemas import Allocation, MoneyProvider, OrganizationPaymentCreate, PaymentPatch, PaymentStatus
+from clientway.billing.payments.schemas import Allocation as AllocationSchema
+from clientway.billing.payments.schemas import MoneyProvider, OrganizationPaymentCreate, PaymentPatch, PaymentStatus
 from clientway.billing.payments.schemas import Payment as PaymentSchema
 from clientway.billing.refunds.schemas import Refund
 from clientway.billing.tables import payments
@@ -32,7 +33,7 @@ PAYMENTS = Records("payment", payments, PaymentSchema)
 CLOCK_SKEW = timedelta(minutes=5)
 
 _ROW = ", ".join(f"s.{name}" for name in PaymentSchema.model_fields)
-_ALLOCATION = ", ".join(f"a.{name}" for name in Allocation.model_fields)
+_ALLOCATION = ", ".join(f"a.{name}" for name in AllocationSchema.model_fields)
 _CREATED = f"""
 select row_to_json(r)::text, r.version
   from (select {_ROW}, {{allocations}} as allocations, '[]'::json as refunds, '[]'::json as disputes from new_payments s) r"""
@@ -47,7 +48,7 @@ def _listed(schema: type[Schema], table: str) -> str:
 
 _READ = text(f"""
 select row_to_json(r)::text, r.version
-  from (select {_ROW}, {_listed(Allocation, "allocations")} as allocations, {_listed(Refund, "refunds")} as refunds,
+  from (select {_ROW}, {_listed(AllocationSchema, "allocations")} as allocations, {_listed(Refund, "refunds")} as refunds,
                {_listed(Dispute, "disputes")} as disputes
           from payments s where s.tenant_id = app.tenant() and s.id = :id) r
 """)
@@ -186,9 +187,9 @@ def apply_deposits(tx: Tx, invoice_id: UUID) -> int:
     return sum(allocation.amount_cents for allocation in books.changed)
 
 
-def settle(tx: Tx, books: Books) -> None:
-    """Bring the invoices of what changed in line with it."""
-    for invoice_id in books.touched:
+def settle(tx: Tx, books: Books, *, also: Sequence[Allocation] = ()) -> None:
+    """Bring the invoices of what changed in line with it, and those of what is marked (`also`)."""
+    for invoice_id in sorted({*books.touched, *(marked.invoice_id for marked in also)}):
         invoices.settle(tx, invoice_id)
 
 
@@ -207,7 +208,7 @@ def _targets(tx: Tx, payment: OrganizationPaymentCreate) -> list[_Target]:
 
 
 def _lock(tx: Tx, payment: OrganizationPaymentCreate, targets: Sequence[_Target], organization_id: UUID | None) -> Locked:
-    given = {"organization_id": organization_id, "contact_id": payment.contact_id, "quote_id": payment.quote_id}
+    given: dict[str, Any] = {"organization_id": organization_id, "contact_id": payment.contact_id, "quote_id": payment.quote_id}
     invoice_ids = [target.invoice_id for target in targets]
     locked = ledger.lock(tx, invoice_ids=invoice_ids, **given)
     private = locked.contact is not None and locked.contact["live"] and locked.contact["organization_id"] is None

@@ -75,8 +75,7 @@ def ask(tx: Tx, payment_id: UUID, refund: RefundCreate) -> Any:
 
 def gone(tx: Tx, locked: Locked, refund: Mapping[str, Any]) -> None:
     """What follows once a refund that went through is written: its invoices, the timeline."""
-    if refund["reopen"]:
-        settle(tx, locked.books)
+    settle(tx, locked.books)
     _tell(tx, locked, refund, "payment_refunded", "Refunded", "payment.refunded", client_visible=True)
 
 
@@ -88,7 +87,7 @@ def failed(tx: Tx, locked: Locked, refund: Mapping[str, Any]) -> None:
 def _tell(tx: Tx, locked: Locked, refund: Mapping[str, Any], kind: str, title: str, topic: str, *, client_visible: bool) -> None:
     metadata = {"refund_id": str(refund["id"]), "payment_id": str(refund["payment_id"]), "status": refund["status"]}
     metadata |= {name: refund[name] for name in ("invoice_id", "amount_cents", "currency", "reopen")}
-    about = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
+    about: dict[str, Any] = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
     title = f"{title}: {money(refund['amount_cents'], refund['currency'])}"
     told = {"description": refund["reason"], "event_key": f"refund:{refund['id']}:{refund['status']}", "client_visible": client_visible}
     effects.record(tx, kind, title, **about, metadata=metadata, **told)
