@@ -63,7 +63,7 @@ def _event(tx: Tx, message: Told) -> str:
     stale = before.fetched_at is not None and message.fetched_at <= before.fetched_at
     outcome = "unchanged" if stale or before.state_hash == digest else _APPLY[state["kind"]](tx, state)
     # What nobody here knows yet may be known with its next event, which then has to look anew.
-    return _keep(tx, message, outcome, object_id, before.state_hash if stale or outcome == "unknown_object" else digest)
+    return _keep(tx, message, outcome, object_id, "" if stale or outcome == "unknown_object" else digest)
 
 
 def _keep(tx: Tx, message: Told, outcome: str, object_id: str | None, digest: str) -> str:

@@ -45,7 +45,7 @@ returning nullif(fetched_at, '-infinity') as fetched_at, state_hash
 _KEEP = text("""
 with kept as (
   update stripe_objects set fetched_at = :fetched_at, state_hash = :state_hash
-   where tenant_id = app.tenant() and object_id = cast(:object_id as text) and fetched_at < :fetched_at)
+   where tenant_id = app.tenant() and object_id = cast(:object_id as text) and fetched_at < :fetched_at and :state_hash <> '')
 insert into stripe_events (event_id, type, object_id, outcome, detail)
 values (:event_id, :type, cast(:object_id as text), :outcome, :detail)
 on conflict (tenant_id, event_id) do nothing returning 1
@@ -66,7 +66,7 @@ def heard(tx: Tx, event_id: str) -> bool:
 
 
 def keep(tx: Tx, **given: Any) -> bool:
-    """Write down an event with what came of it, and the newest state's hash; False when somebody else just has."""
+    """Write down an event with what came of it, and the newest state's hash if it was applied; False when somebody else just has."""
     return tx.execute(_KEEP, {"detail": None, "object_id": None, "state_hash": "", **given}).first() is not None
 
 

@@ -1,0 +1,292 @@
+"""What Stripe says and what senders report, in the books: each once, in any order, whatever breaks in between."""
+
+import importlib
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from clientway import db
+from clientway.ids import uuid7
+from clientway.integrations.stripe import applying
+from tests.fixtures import EVENTS, LambdaContext
+
+BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def books(admin_engine, tenant):
+    """A connected tenant with a client and an open invoice of 120.00, 20.00 of it tax; and what stands in the books."""
+    given = {"t": tenant.id, "e": uuid7(), "o": uuid7(), "c": uuid7(), "i": uuid7(), "now": BEGAN}
+    with admin_engine.connect() as connection:
+        for statement in (
+            "insert into stripe_accounts (tenant_id, endpoint_id, mode, status, account_id) values (:t, :e, 'key', 'connected', null)",
+            "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text, stripe_customer_id) values (:t, :o, 'X', 'x', '', '', 'cus_1')",
+            "insert into contacts (tenant_id, id, organization_id, slug, name_norm, search_text, status) values (:t, :c, :o, 'c', '', '', 'lead')",
+            """insert into invoices (tenant_id, id, organization_id, contact_id, currency, status, number, number_text, subtotal_cents, tax_cents,
+                                     total_cents, issued_on, due_on, opened_at, payment_page_status, payment_page_cents)
+               values (:t, :i, :o, :c, 'USD', 'open', 1, 'INV-0001', 10000, 2000, 12000, '2026-11-01', '2026-11-15', :now, 'pending', 12000)""",
+        ):
+            connection.execute(text(statement), {name: value for name, value in given.items() if f":{name}" in statement})
+
+    class Books:
+        endpoint, organization, contact, invoice = given["e"], given["o"], given["c"], given["i"]
+
+        def row(self, sql):
+            with admin_engine.connect() as connection:
+                return connection.execute(text(sql), {"t": tenant.id}).one_or_none()
+
+        def rows(self, sql):
+            with admin_engine.connect() as connection:
+                return connection.execute(text(sql), {"t": tenant.id}).all()
+
+        @property
+        def state(self):
+            """The invoice, what the client is worth, and the organization's stage."""
+            return tuple(self.row("""
+                select i.status, i.balance_cents, c.ltv_cents, o.lifecycle_stage from invoices i join contacts c on c.id = i.contact_id
+                  join organizations o on o.id = i.organization_id where i.tenant_id = :t"""))  # fmt: skip
+
+    return Books()
+
+
+def payment(books, tenant, status="succeeded", **more):
+    return {
+        "kind": "payment", "id": "pi_1", "status": status, "amount_cents": 12000, "currency": "USD", "at": BEGAN.isoformat(), "method": "card",
+        "failure": None, "customer": None, "refunds": [], "disputes": [],
+        "metadata": {"clientway_tenant": str(tenant.id), "clientway_invoice": str(books.invoice)}, **more,
+    }  # fmt: skip
+
+
+def refund(cents=12000, status="succeeded", **more):
+    return {
+        "id": "re_1",
+        "amount_cents": cents,
+        "currency": "USD",
+        "status": status,
+        "at": BEGAN.isoformat(),
+        "failure": None,
+        "metadata": {},
+        **more,
+    }
+
+
+def dispute(status, cents=12000):
+    return {"id": "dp_1", "amount_cents": cents, "currency": "USD", "status": status, "reason": "fraudulent", "at": BEGAN.isoformat()}
+
+
+@pytest.fixture
+def tell(books):
+    """Have the consumer hear a state, read so many minutes after the beginning."""
+
+    def told(state, *, event=None, minutes=0, endpoint=None, account_id=None):
+        return applying.apply(json.dumps({
+            "kind": "event", "endpoint": str(endpoint or books.endpoint), "account_id": account_id,
+            "event": {"id": event or f"evt_{uuid4().hex}", "type": "payment_intent.succeeded", "created": 1},
+            "subject": {"kind": "payment_intent", "id": "pi_1"}, "state": state,
+            "fetched_at": (BEGAN + timedelta(minutes=minutes)).isoformat(),
+        }))  # fmt: skip
+
+    return told
+
+
+def test_a_payment_pays_its_invoice_and_makes_a_client(tell, books, tenant):
+    assert tell(payment(books, tenant)) == "applied"
+    assert books.state == ("paid", 0, 10000, "client")
+    kinds = [row[0] for row in books.rows("select activity_type from activities where tenant_id = :t order by 1")]
+    assert kinds == ["invoice_paid", "payment_received", "stage_changed"]
+
+
+def test_the_same_event_counts_once_and_another_of_the_same_state_changes_nothing(tell, books, tenant):
+    assert tell(payment(books, tenant), event="evt_1") == "applied"
+    assert tell(payment(books, tenant), event="evt_1", minutes=5) == "duplicate"
+    assert tell(payment(books, tenant), event="evt_2", minutes=6) == "unchanged"
+    assert books.row("select count(*) from ledger_entries where tenant_id = :t") == (1,)
+    assert books.row("select count(*) from stripe_events where tenant_id = :t") == (2,)
+
+
+def test_an_older_state_after_a_newer_one_changes_nothing(tell, books, tenant):
+    tell(payment(books, tenant, refunds=[refund(5000)]), minutes=10)
+    before = books.state
+    assert tell(payment(books, tenant), minutes=5) == "unchanged"
+    assert tell(payment(books, tenant, "failed", failure="declined"), minutes=20) == "unchanged"
+    assert books.state == before == ("paid", 0, 5833, "client")
+
+
+def test_a_declined_payment_leaves_the_invoice_and_a_later_one_pays_it(tell, books, tenant):
+    assert tell(payment(books, tenant, "failed", failure="Your card was declined.")) == "applied"
+    assert books.state == ("open", 12000, 0, "lead")
+    assert tell(payment(books, tenant), minutes=1) == "applied"
+    assert books.state == ("paid", 0, 10000, "client")
+
+
+def test_a_refund_does_not_reopen_and_a_lost_dispute_does(tell, books, tenant):
+    tell(payment(books, tenant, refunds=[refund(6000)]))
+    assert books.state == ("paid", 0, 5000, "client")
+    tell(payment(books, tenant, refunds=[refund(6000)], disputes=[dispute("open", 6000)]), minutes=1)
+    assert books.state == ("paid", 0, 5000, "client")
+    tell(payment(books, tenant, refunds=[refund(6000)], disputes=[dispute("lost", 6000)]), minutes=2)
+    assert books.state == ("open", 6000, 0, "client")
+    assert tell(payment(books, tenant, refunds=[refund(6000)], disputes=[dispute("open", 6000)]), minutes=3) in {"applied", "unchanged"}
+    assert books.row("select status from disputes where tenant_id = :t") == ("lost",)
+
+
+def test_a_won_dispute_leaves_everything_as_it_was(tell, books, tenant):
+    tell(payment(books, tenant, disputes=[dispute("open")]))
+    assert books.row("select open_disputes from invoices where tenant_id = :t") == (1,)
+    tell(payment(books, tenant, disputes=[dispute("won")]), minutes=1)
+    assert books.state == ("paid", 0, 10000, "client")
+    assert books.row("select open_disputes from invoices where tenant_id = :t") == (0,)
+
+
+def test_a_customers_payment_for_nothing_in_particular_is_credit(tell, books, tenant):
+    assert tell(payment(books, tenant, customer="cus_1", metadata={})) == "applied"
+    assert books.row("select unapplied_cents, organization_id from payments where tenant_id = :t") == (12000, books.organization)
+    # Credit is not worth anything yet; who paid is a client all the same.
+    assert books.state == ("open", 12000, 0, "client")
+
+
+def test_what_is_not_ours_is_nobodys(tell, books, tenant, other_tenant):
+    assert tell(payment(books, tenant, metadata={})) == "unknown_object"
+    assert tell(payment(books, tenant, metadata={"clientway_invoice": str(uuid7())})) == "unknown_object"
+    assert tell(payment(books, tenant, metadata={"clientway_tenant": str(other_tenant.id), "clientway_invoice": str(books.invoice)})) == "unknown_object"  # fmt: skip
+    assert tell(payment(books, tenant, metadata={"clientway_invoice": "nonsense"})) == "unknown_object"
+    assert tell(None) == "unknown_object"
+    assert tell(payment(books, tenant), endpoint=uuid7()) == "unknown_object"
+    assert books.state == ("open", 12000, 0, "lead")
+    assert books.row("select count(*) from payments where tenant_id = :t") == (0,)
+    # And once its invoice is known, it counts after all.
+    assert tell(payment(books, tenant), minutes=1) == "applied"
+
+
+def test_another_tenants_endpoint_reaches_no_invoice_of_ours(tell, books, tenant, other_tenant, admin_engine):
+    theirs = uuid7()
+    with admin_engine.connect() as connection:
+        connection.execute(text("insert into stripe_accounts (tenant_id, endpoint_id, mode, status) values (:t, :e, 'key', 'connected')"), {"t": other_tenant.id, "e": theirs})  # fmt: skip
+    forged = {"clientway_tenant": str(other_tenant.id), "clientway_invoice": str(books.invoice)}
+    assert tell(payment(books, tenant, metadata=forged), endpoint=theirs) == "unknown_object"
+    assert books.state == ("open", 12000, 0, "lead")
+
+
+def test_a_connected_accounts_events_are_its_tenants(tell, books, tenant, admin_engine):
+    with admin_engine.connect() as connection:
+        account = f"acct_{uuid4().hex}"
+        connection.execute(text("update stripe_accounts set mode = 'connect', account_id = :a where tenant_id = :t"), {"t": tenant.id, "a": account})  # fmt: skip
+    assert tell(payment(books, tenant), endpoint="connect", account_id="acct_nobody") == "unknown_object"
+    assert tell(payment(books, tenant), endpoint="connect", account_id=account) == "applied"
+    restricted = {"kind": "account", "id": account, "charges_enabled": False}
+    assert tell(restricted, endpoint="connect", account_id=account, minutes=1) == "applied"
+    assert books.row("select status from stripe_accounts where tenant_id = :t") == ("restricted",)
+    gone = {"kind": "deauthorized", "id": "ca_1"}
+    assert tell(gone, endpoint="connect", account_id=account, minutes=2) == "applied"
+    assert books.row("select status from stripe_accounts where tenant_id = :t") == ("disconnected",)
+
+
+# Reports -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def report(tenant):
+    def reported(topic, payload, result=None, error=None, *, row=None):
+        return applying.apply(json.dumps({
+            "kind": "report", "tenant_id": str(tenant.id), "id": str(row or uuid7()), "topic": topic, "payload": payload, "result": result,
+            "error": error and {"code": "declined", "message": error, "retryable": False},
+        }))  # fmt: skip
+
+    return reported
+
+
+def page_of(books):
+    return tuple(
+        books.row("select payment_page_status, payment_url, payment_page_ref, payment_page_error from invoices where tenant_id = :t")
+    )
+
+
+def test_the_page_that_was_made_is_the_invoices(report, books):
+    asked = {"invoice_id": str(books.invoice), "amount_cents": 12000}
+    made = {"url": "https://pay.example/1", "ref": "plink_1"}
+    row = uuid7()
+    assert report("stripe.page.create", asked, made, row=row) == "applied"
+    assert page_of(books) == ("ready", "https://pay.example/1", "plink_1", None)
+    assert report("stripe.page.create", asked, {"url": "https://pay.example/2", "ref": "plink_2"}, row=row) == "duplicate"
+    assert page_of(books)[2] == "plink_1"
+
+
+def test_why_there_is_no_page_is_said(report, books):
+    assert report("stripe.page.create", {"invoice_id": str(books.invoice), "amount_cents": 12000}, error="Amount too small") == "applied"
+    assert page_of(books) == ("failed", None, None, "Amount too small")
+
+
+def asked_for_refund(invoke, books, cents=5000):
+    answer = invoke(
+        "billing/payment_refunds", path={"payment_id": books.row("select id from payments where tenant_id = :t")[0]},
+        body={"amount_cents": cents, "reason": "Not what was agreed"}, headers={"idempotency-key": uuid4().hex}, method="POST",
+    )  # fmt: skip
+    assert answer.status == 201, answer.json
+    [asked] = books.rows(
+        "select payload from outbox where tenant_id = :t and topic = 'stripe.refund.create' order by created_at desc limit 1"
+    )
+    return {name: value for name, value in asked[0].items() if name != "gateway"}
+
+
+def test_a_refund_moves_the_books_only_once_stripe_has_made_it(tell, report, invoke, books, tenant):
+    tell(payment(books, tenant))
+    payload = asked_for_refund(invoke, books)
+    assert books.state == ("paid", 0, 10000, "client")
+    assert report("stripe.refund.create", payload, {"id": "re_1", "status": "succeeded"}) == "applied"
+    assert books.state == ("paid", 0, 5833, "client")
+    # Stripe's own event of it is the same refund.
+    tell(payment(books, tenant, refunds=[refund(5000, metadata={"clientway_refund": payload["refund_id"]})]), minutes=1)
+    assert books.state == ("paid", 0, 5833, "client")
+    assert books.row("select count(*) from refunds where tenant_id = :t") == (1,)
+
+
+def test_the_event_of_a_refund_may_come_before_the_report(tell, report, invoke, books, tenant):
+    tell(payment(books, tenant))
+    payload = asked_for_refund(invoke, books)
+    tell(payment(books, tenant, refunds=[refund(5000, metadata={"clientway_refund": payload["refund_id"]})]), minutes=1)
+    assert report("stripe.refund.create", payload, {"id": "re_1", "status": "pending"}) == "applied"
+    assert books.row("select status, count(*) over () from refunds where tenant_id = :t") == ("succeeded", 1)
+    assert books.state == ("paid", 0, 5833, "client")
+
+
+def test_a_refund_that_fails_leaves_the_books_untouched(tell, report, invoke, books, tenant):
+    tell(payment(books, tenant))
+    payload = asked_for_refund(invoke, books)
+    assert report("stripe.refund.create", payload, error="Insufficient funds") == "applied"
+    assert books.state == ("paid", 0, 10000, "client")
+    assert books.row("select status, failure from refunds where tenant_id = :t") == ("failed", "Insufficient funds")
+    assert books.row("select refunding_cents, refunded_cents from payments where tenant_id = :t") == (0, 0)
+
+
+# Faults --------------------------------------------------------------------------------------------------------------
+
+
+def through_the_handler(body):
+    event = json.loads((EVENTS / "integrations/apply_stripe.json").read_text())
+    event["Records"][0]["body"] = body
+    return importlib.import_module("integrations.apply_stripe").handler(event, LambdaContext())["batchItemFailures"]
+
+
+def test_poison_stays_in_the_queue(books):
+    assert through_the_handler("{}")
+    assert through_the_handler("not JSON")
+
+
+def test_what_the_database_does_not_answer_is_delivered_again(monkeypatch, books, tenant, tell):
+    def away(*_args, **_kwargs):
+        raise db.Unavailable("away")
+
+    body = json.dumps({
+        "kind": "event", "endpoint": str(books.endpoint), "account_id": None, "event": {"id": "evt_1", "type": "x", "created": 1},
+        "subject": {"kind": "payment_intent", "id": "pi_1"}, "state": payment(books, tenant), "fetched_at": BEGAN.isoformat(),
+    })  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(applying.queries, "keep", away)
+        assert through_the_handler(body)
+    assert books.state == ("open", 12000, 0, "lead")
+    assert books.row("select count(*) from stripe_events where tenant_id = :t") == (0,)
+    assert through_the_handler(body) == []
+    assert books.state == ("paid", 0, 10000, "client")
