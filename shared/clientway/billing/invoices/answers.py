@@ -17,7 +17,8 @@ _EMBEDDED: Final = {
     "payment_state": """case when i.payment_state = 'paid' and i.allocated_cents > 0 and exists (
           select from allocations a join payments p on p.tenant_id = app.tenant() and p.id = a.payment_id
            where a.tenant_id = app.tenant() and a.invoice_id = i.id and a.released_at is null
-             and p.unapplied_cents > 0 and p.quote_id is null and p.allocated_cents = a.amount_cents) then 'overpaid' else i.payment_state end""",
+             and p.unapplied_cents > 0 and p.quote_id is null and p.allocated_cents = a.amount_cents)
+          then 'overpaid' else i.payment_state end""",
     "balance_cents": "case when i.status = 'void' then 0 else i.balance_cents end",
     "organization": """(select json_build_object('id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'slug', o.slug)
           from organizations o where o.tenant_id = app.tenant() and o.id = i.organization_id)""",

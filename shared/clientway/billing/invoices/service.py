@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -230,11 +230,19 @@ def _is_as_before(locked: Locked, name: str, value: Any) -> bool:
 def _opening(tx: Tx, row: Mapping[str, Any], lines: Any, time_zone: str, terms_days: int) -> Opening:
     if not lines:
         raise rules.InvoiceEmpty("An invoice without lines is not opened.")
-    issued_on = tx.now.astimezone(ZoneInfo(time_zone)).date()
+    issued_on = _day(tx.now, time_zone)
     given, terms = row["due_on"], row["terms_days"]
     due_on = date.fromisoformat(str(given)) if given else issued_on + timedelta(days=terms_days if terms is None else terms)
     contact_id = UUID(str(row["contact_id"])) if row["contact_id"] else None
     return Opening(UUID(str(row["organization_id"])), contact_id, row["currency"], issued_on, due_on)
+
+
+def _day(moment: datetime, time_zone: str) -> date:
+    try:
+        return moment.astimezone(ZoneInfo(time_zone)).date()
+    except (KeyError, ValueError, OSError):
+        # A zone that this machine's time zone database does not have any more.
+        return moment.astimezone(UTC).date()
 
 
 def _opened(tx: Tx, row: Mapping[str, Any], opening: Opening, opened: Opened, time_zone: str) -> Any:

@@ -1,0 +1,132 @@
+"""What an invoice adds up to, as arithmetic."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clientway.billing.invoices import rules
+from clientway.billing.invoices.rules import Line
+from clientway.billing.invoices.schemas import InvoiceLineInput
+from clientway.errors import Unprocessable
+
+BPS = st.integers(0, 10_000)
+LINES = st.builds(Line, st.integers(1, 5_000_000), st.integers(-50_000, 500_000), BPS, BPS)
+
+
+@pytest.mark.parametrize(
+    ("line", "cents"),
+    [
+        (Line(1000, 9_999, 0, 0), 9_999),
+        (Line(1500, 333, 0, 0), 500),  # 499.5
+        (Line(1500, 331, 0, 0), 497),  # 496.5
+        (Line(1500, -331, 0, 0), -497),
+        (Line(333, 100, 0, 0), 33),
+        (Line(1000, 999, 5_000, 0), 500),  # 499.5
+        (Line(1000, 999, 10_000, 0), 0),
+        (Line(1, 1, 0, 0), 0),
+    ],
+)
+def test_a_line_is_rounded_once_half_a_cent_up(line, cents):
+    assert rules.amount(line) == cents
+
+
+def test_an_invoice_with_everything():
+    found = rules.amounts([Line(2000, 5_000, 0, 825), Line(1500, 1_333, 1_000, 0), Line(1000, -500, 0, 825)], 1_000)
+
+    assert [cents for cents, _ in found.lines] == [10_000, 1_800, -500]
+    assert (found.subtotal_cents, found.discount_cents) == (11_300, 1_130)
+    # 9,000 and -450 are taxed.
+    assert [tax for _, tax in found.lines] == [743, 0, -37]
+    assert (found.tax_cents, found.total_cents) == (706, 10_876)
+
+
+@given(st.lists(LINES, max_size=30), BPS)
+def test_no_cent_is_lost(lines, discount_bps):
+    each = [rules.amount(line) for line in lines]
+    if sum(each) < 0:
+        with pytest.raises(Unprocessable):
+            rules.amounts(lines, discount_bps)
+        return
+    try:
+        found = rules.amounts(lines, discount_bps)
+    except Unprocessable as refusal:
+        assert refusal.errors[0].code == "negative_tax"
+        return
+
+    assert found.total_cents == found.subtotal_cents - found.discount_cents + found.tax_cents
+    assert found.subtotal_cents == sum(cents for cents, _ in found.lines)
+    assert found.tax_cents == sum(tax for _, tax in found.lines) >= 0
+    assert 0 <= found.discount_cents <= found.subtotal_cents
+    assert abs(Fraction(found.subtotal_cents * discount_bps, 10_000) - found.discount_cents) <= Fraction(1, 2)
+
+
+@given(st.integers(0, 10**12), st.lists(st.integers(-1_000, 10**9), min_size=1, max_size=40).filter(lambda weights: sum(weights) > 0))
+def test_shares_add_up_and_are_less_than_a_cent_off(cents, weights):
+    shares = rules.split(cents, weights)
+
+    assert sum(shares) == cents
+    assert all(abs(share - Fraction(cents * weight, sum(weights))) < 1 for share, weight in zip(shares, weights, strict=True))
+
+
+@given(LINES)
+def test_a_line_and_its_opposite_cancel_out(line):
+    opposite = Line(line.quantity_thousandths, -line.unit_price_cents, line.discount_bps, line.tax_rate_bps)
+
+    assert rules.amount(line) + rules.amount(opposite) == 0
+
+
+@pytest.mark.parametrize("lines", [[Line(1000, -1, 0, 0)], [Line(1000, 100, 0, 0), Line(1000, -101, 0, 0)]])
+def test_less_than_nothing_is_no_invoice(lines):
+    with pytest.raises(Unprocessable) as refusal:
+        rules.amounts(lines, 0)
+
+    assert refusal.value.errors[0].code == "negative_total"
+
+
+def test_more_than_there_is_is_no_invoice():
+    with pytest.raises(Unprocessable) as refusal:
+        rules.amounts([Line(1_000_000_000, 10**12, 0, 0)], 0)
+
+    assert refusal.value.errors[0].code == "too_large"
+
+
+def test_a_tax_below_nothing_is_no_invoice():
+    with pytest.raises(Unprocessable) as refusal:
+        rules.amounts([Line(1000, 1_000, 0, 0), Line(1000, -500, 0, 1_000)], 0)
+
+    assert refusal.value.errors[0].code == "negative_tax"
+
+
+@given(st.integers(1, 1_000_000_000))
+def test_a_quantity_is_exact_to_three_decimals(thousandths):
+    whole, part = divmod(thousandths, 1000)
+    line = InvoiceLineInput.model_validate_json(f'{{"quantity": {whole}.{part:03}}}')
+
+    assert round(line.quantity * rules.THOUSANDTHS) == thousandths
+
+
+@pytest.mark.parametrize("written", ["0.0001", "1.2345", "0", "-1", "1000000.001", "1e-9"])
+def test_any_other_quantity_is_refused(written):
+    with pytest.raises(ValueError, match="quantity"):
+        InvoiceLineInput.model_validate_json(f'{{"quantity": {written}}}')
+
+
+@pytest.mark.parametrize("current", rules.MOVES)
+@pytest.mark.parametrize("target", ["draft", "open", "paid", "void", "uncollectible"])
+def test_an_invoice_moves_by_the_table_alone(current, target):
+    invoice = {"status": current, "allocated_cents": 0}
+    if target in rules.MOVES[current]:
+        rules.check_move(invoice, target)
+        return
+    with pytest.raises(rules.InvoiceMoveRefused) as refusal:
+        rules.check_move(invoice, target)
+
+    assert refusal.value.extensions["legal"] == list(rules.MOVES[current])
+
+
+def test_what_money_pays_is_not_voided():
+    with pytest.raises(rules.InvoiceHasPayments):
+        rules.check_move({"status": "open", "allocated_cents": 1}, "void")
+    rules.check_move({"status": "open", "allocated_cents": 1}, "uncollectible")
