@@ -19,7 +19,7 @@ class StripeConnect(Schema):
     mode: Mode = Field(description="`key`: by a restricted key of yours; `connect`: by an account under the platform's, set up at Stripe.")
 
 
-class Upload(Schema):
+class StripeUpload(Schema):
     """Where the key goes: never through the database."""
 
     url: str
@@ -47,7 +47,7 @@ class StripeAccount(Schema):
 class StripeConnecting(StripeAccount):
     """The account, and what to do next."""
 
-    upload: Upload | None = Field(description="With mode `key`: post the key and the ticket here.")
+    upload: StripeUpload | None = Field(description="With mode `key`: post the key and the ticket here.")
 
 
 class StripeKeyUpload(Schema):

@@ -14,7 +14,7 @@ from clientway.db import Tx
 from clientway.errors import Conflict, NotFound, check_version
 from clientway.integrations.stripe import account_queries as queries
 from clientway.integrations.stripe import tickets
-from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnect, StripeConnecting, Upload
+from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnect, StripeConnecting, StripeUpload
 
 KEY_PATH = "/api/integrations/stripe/key"
 _IN_USE = ("connected", "restricted")
@@ -138,13 +138,13 @@ def _give_up(tx: Tx, account: StripeAccount) -> None:
     effects.publish(tx, "stripe.account.disconnect", {"gateway": _gateway(account)})
 
 
-def _upload(tx: Tx, account: StripeAccount) -> Upload:
+def _upload(tx: Tx, account: StripeAccount) -> StripeUpload:
     expires = tx.now + timedelta(seconds=tickets.LIFETIME_SECONDS)
     # One that is in use gets another key of the same account only: its payments would be nobody's otherwise.
     bound_to = account.account_id if account.status in _IN_USE else None
     ticket = tickets.Ticket(str(tx.tenant_id), str(_there(account.endpoint_id)), bound_to, int(expires.timestamp()))
     signed = tickets.issue(ticket, os.environ["STRIPE_TICKET_KEY"].encode())
-    return Upload(url=f"{settings().public_url}{KEY_PATH}", ticket=signed, expires_at=expires)
+    return StripeUpload(url=f"{settings().public_url}{KEY_PATH}", ticket=signed, expires_at=expires)
 
 
 def _there(endpoint_id: UUID | None) -> UUID:
