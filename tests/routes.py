@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, text
 
-from clientway import ids, ratelimit
+from clientway import ids, ratelimit, tokens
 from clientway.local import openapi
 from clientway.local.server import Answer, Gateway, Request
 from clientway.local.template import Route, read
@@ -31,25 +31,41 @@ for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
 
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
-PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts"}
+PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals"}
 # Fields and filters that name a row by another word than its table's.
-NAMES = {"mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
-         "merged_id": "second_contact", "suggestion_id": "duplicate_suggestions"}
+NAMES = {"person_id": "contacts", "mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
+         "merged_id": "second_contact", "suggestion_id": "duplicate_suggestions",
+         "address_id": "contact_addresses", "assignee_id": "reps", "org_client_id": "contacts", "series_id": "job_series"}
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
 # Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug.
 BODIES: dict[str, Any] = {
+    "POST /api/create-job-with-client": {"org_client_id": ":contacts", "start_at": "2030-01-07T10:00:00Z"},
+    "POST /api/job-series": {"contact_id": ":contacts", "rrule": "FREQ=WEEKLY", "starts_local": "2030-01-07T10:00:00"},
+    "POST /api/recurring-invoices": {
+        "contact_id": ":contacts", "name": "Care plan", "rrule": "FREQ=MONTHLY", "starts_on": "2030-01-01",
+        "lines": [{"description": "Care", "unit_price_cents": 100}],
+    },
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
-    "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100, "status": "paid"},
+    "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100},
     "POST /api/import-mappings": {"name": "ours", "mapping": {"nick": "organization.dba_name"}},
     "PATCH /api/imports/{import_id}": {"mapping": {}},
     "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},
+    "POST /api/integrations/stripe/key": {"ticket": "no.ticket", "restricted_key": "rk_test_sampleSample"},
+    "POST /api/person/sign-up": {"email": "ana@bistro.example"},
+    "POST /api/person/verify": {"code": "123456"},
+    "POST /api/propagate-contact-update": {"person_id": ":contacts", "first_name": "Ann"},
     "POST /api/portal/{slug}/sign-in": {"tenant": ":tenant", "email": "ana@bistro.example"},
     "POST /api/portal/{slug}/sign-in/verify": {"code": "123456"},
     "POST /api/sign-in/email/verify": {"code": "123456"},
 }
 # What a right request answers when it is neither a 2xx nor a 409 (the row was found, its state does not allow it).
 ANSWERS = {
+    # Its organization_id is the caller's own tenant, never one of its organizations.
+    "POST /api/create-job-with-client": {404},
+    "POST /api/person/verify": {401},
+    # Its ticket is nobody's.
+    "POST /api/integrations/stripe/key": {401},
     "POST /api/portal/{slug}/sign-in/verify": {401},
     "POST /api/sign-in/email/verify": {401},
     "POST /api/sign-in/oidc": {401, 403, 404},
@@ -193,9 +209,12 @@ class Rows:
     ids: Mapping[str, UUID]
     session: str
     portal: str
+    person: str
 
     def token(self, route: Route) -> str | None:
-        """Who may call a route: a contact in the portal, an admin anywhere else."""
+        """Who may call a route: a contact in the portal, a person for themselves, an admin anywhere else."""
+        if (route.path or "").startswith("/api/person/"):
+            return self.person
         return self.portal if (route.path or "").startswith("/api/portal/") else self.tenant.admin
 
     def value(self, name: str, table: str) -> str:
@@ -300,7 +319,17 @@ def make_rows(engine: Engine, tenant: Tenant) -> Rows:
         connection.execute(text("update organizations set lifecycle_sequence = 1 where tenant_id = :t"), {"t": tenant.id})
         for table in ("organizations", "locations", "contacts", "reps"):
             connection.execute(text(f"update {table} set slug = 's-' || replace(id::text, '-', '') where tenant_id = :t"), {"t": tenant.id})
-    return Rows(tenant, found, everything.session, everything.portal)
+        person = tokens.new("per")
+        given = {"t": tenant.id, "c": found["contacts"], "p": found["contact_update_proposals"], "x": uuid4(), "h": tokens.digest(person),
+                 "e": tokens.digest(person[::-1])}  # fmt: skip
+        for statement in (
+            "insert into identity.person_accounts (id, email_blind, person_id) values (:x, :e, :x)",
+            "insert into identity.person_sessions (id, account_id, token_hash, expires_at) values (:x, :x, :h, now() + interval '1 hour')",
+            "insert into identity.contact_person (tenant_id, contact_id, person_id) values (:t, :c, :x)",
+            "insert into identity.proposal_person (tenant_id, proposal_id, person_id) values (:t, :p, :x)",
+        ):
+            connection.execute(text(statement), {name: value for name, value in given.items() if f":{name}" in statement})
+    return Rows(tenant, found, everything.session, everything.portal, person)
 
 
 # What a request that is refused may leave behind nevertheless: when a credential was last used.
