@@ -2,17 +2,22 @@
 
 import importlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from clientway import db
+from clientway.config import settings
 from clientway.ids import uuid7
 from clientway.integrations.stripe import applying
 from tests.fixtures import EVENTS, LambdaContext
+from tests.test_db import proxy as _proxy
 
+proxy = _proxy
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -290,3 +295,33 @@ def test_what_the_database_does_not_answer_is_delivered_again(monkeypatch, books
     assert books.row("select count(*) from stripe_events where tenant_id = :t") == (0,)
     assert through_the_handler(body) == []
     assert books.state == ("paid", 0, 10000, "client")
+
+
+@pytest.mark.parametrize("where", ["before it arrives", "after it is answered"])
+def test_money_neither_gets_lost_nor_doubled_when_the_line_breaks_at_commit(proxy, books, tenant, where, job_url, monkeypatch):
+    # The proxy stands before the application's role; consumers have one of their own.
+    port = urlsplit(os.environ["JOB_DATABASE_URL"]).port
+    monkeypatch.setenv("JOB_DATABASE_URL", job_url.replace(f":{urlsplit(job_url).port}/", f":{port}/"))
+    settings.cache_clear()
+    body = json.dumps({
+        "kind": "event", "endpoint": str(books.endpoint), "account_id": None, "event": {"id": "evt_1", "type": "x", "created": 1},
+        "subject": {"kind": "payment_intent", "id": "pi_1"}, "state": payment(books, tenant, refunds=[refund(6000)]),
+        "fetched_at": BEGAN.isoformat(),
+    })  # fmt: skip
+    seen = []
+
+    def is_the_effects(data):
+        # The commit that the effects ride with, not that of asking whose event it is.
+        found = b"commit\x00" in data and b"activit" in data
+        seen.extend([data] if found else [])
+        return found and len(seen) == 1
+
+    setattr(proxy, "cut_before" if where == "before it arrives" else "cut_after", is_the_effects)
+    assert through_the_handler(body)
+    proxy.heal()
+    assert seen
+    assert books.state[0] == ("open" if where == "before it arrives" else "paid")
+    assert through_the_handler(body) == []
+    assert books.state == ("paid", 0, 5000, "client")
+    for table in ("payments", "refunds", "stripe_events"):
+        assert books.row(f"select count(*) from {table} where tenant_id = :t") == (1,)
