@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -89,6 +90,22 @@ def _pay(call: Call) -> Ask:
     return Ask("POST", f"/api/organizations/{organization(call)['id']}/payments", {"amount_cents": 100}, keyed())
 
 
+def _booking() -> dict[str, Any]:
+    client = {"first_name": "Jane", "email": f"{uuid4().hex}@client.example", "address": {"address1": "1 Main St", "city": "Miami"}}
+    return {"client": client, "start_at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}
+
+
+def _book(call: Call) -> Ask:
+    return Ask("POST", "/api/create-job-with-client", _booking(), keyed())
+
+
+def _move_job(call: Call) -> Ask:
+    made = call("POST", "/api/create-job-with-client", _booking())
+    assert made.status == 201, made.content
+    start_at = (datetime.now(UTC) + timedelta(days=5)).isoformat()
+    return Ask("PATCH", f"/api/jobs/{made.json['job']['id']}", {"start_at": start_at}, {"if-match": '"1"'})
+
+
 KINDS: dict[str, Callable[[Call], Ask]] = {
     "read": _read,
     "list": _list,
@@ -99,6 +116,8 @@ KINDS: dict[str, Callable[[Call], Ask]] = {
     "move a stage": _move,
     "convert to client": _convert,
     "payment that moves a stage": _pay,
+    "book a job for a new client": _book,
+    "move a job": _move_job,
 }
 """Each arranges what it needs and returns a request that is right."""
 

@@ -16,6 +16,8 @@ CHANGES = [
     "move a stage",
     "convert to client",
     "payment that moves a stage",
+    "book a job for a new client",
+    "move a job",
 ]
 
 
