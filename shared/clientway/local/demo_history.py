@@ -8,11 +8,15 @@ import random
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from clientway.billing.disputes import service as disputes
+from clientway.billing.disputes.schemas import DisputeCreate
+from clientway.billing.invoices import service as invoices
+from clientway.billing.invoices.schemas import InvoiceCreate, InvoiceLineInput
+from clientway.billing.payments import service as payments
+from clientway.billing.payments.schemas import OrganizationPaymentCreate
 from clientway.db import Tx
 from clientway.lifecycle.deals import service as deals
 from clientway.lifecycle.deals.schemas import DealCreate, DealPatch
-from clientway.lifecycle.payments import service as payments
-from clientway.lifecycle.payments.schemas import PaymentCreate, PaymentPatch
 from clientway.lifecycle.quotes import service as quotes
 from clientway.lifecycle.quotes.schemas import QuoteCreate, QuotePatch
 from clientway.lifecycle.referrals import service as referrals
@@ -61,7 +65,8 @@ def serve(tx: Tx, organization_id: UUID, contact_id: UUID | None, number: int, d
     for month in range(max(0, months - 12), months):
         paid_after = timedelta(days=20 if _chance(draw, 10) else 11)
         troubled = number if month == months - 1 else None
-        _bill(tx, organization_id, start + month * _MONTH, mrr, today=today, paid_after=paid_after, troubled=troubled)
+        if contact_id is not None:
+            _bill(tx, contact_id, start + month * _MONTH, mrr, today=today, paid_after=paid_after, troubled=troubled)
     for _ in range(draw.randrange(4)):
         _help(tx, organization_id, contact_id, today - timedelta(days=draw.randrange(1, 60), hours=3), draw)
     tx.now = today - timedelta(days=draw.randrange(1, 40))
@@ -83,17 +88,17 @@ def _win(tx: Tx, organization_id: UUID, contact_id: UUID | None, amount: int) ->
     deals.change(tx, UUID(deal["id"]), DealPatch(status="won"), version=deal["version"])
 
 
-def _bill(
-    tx: Tx, organization_id: UUID, at: datetime, amount: int, *, today: datetime, paid_after: timedelta, troubled: int | None
-) -> None:
+def _bill(tx: Tx, contact_id: UUID, at: datetime, amount: int, *, today: datetime, paid_after: timedelta, troubled: int | None) -> None:
     tx.now = at
-    bill = json.loads(payments.create(tx, organization_id, PaymentCreate(amount_cents=amount, status="due", due_on=(at + _TERM).date())))
+    lines = [InvoiceLineInput(description=f"Support in {at:%B %Y}", unit_price_cents=amount)]
+    bill = json.loads(invoices.create(tx, InvoiceCreate(contact_id=contact_id, lines=lines, due_on=(at + _TERM).date(), open=True)))
     if at + paid_after > today or troubled == _LATE:
         return
     tx.now = at + paid_after
-    payments.change(tx, UUID(bill["id"]), PaymentPatch(status="paid"), version=bill["version"])
+    received = OrganizationPaymentCreate(amount_cents=amount, method="bank_transfer", invoice_id=UUID(bill["id"]))
+    payment = json.loads(payments.record(tx, received))
     if troubled == _DISPUTED:
-        payments.change(tx, UUID(bill["id"]), PaymentPatch(disputed_at=tx.now), version=bill["version"] + 1)
+        disputes.record(tx, UUID(payment["id"]), DisputeCreate(reason="Not as described"))
 
 
 def _help(tx: Tx, organization_id: UUID, contact_id: UUID | None, at: datetime, draw: random.Random) -> None:
