@@ -48,6 +48,7 @@ BODIES: dict[str, Any] = {
     },
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
     "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100},
+    "POST /api/payments": {"amount_cents": 100, "contact_id": ":contacts"},
     "POST /api/import-mappings": {"name": "ours", "mapping": {"nick": "organization.dba_name"}},
     "PATCH /api/imports/{import_id}": {"mapping": {}},
     "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},

@@ -16,7 +16,10 @@ Sort = Literal["name", "-name", "created_at", "-created_at", "updated_at", "-upd
 
 @app.get("/api/clients/search", summary="Search clients", tags=["Clients"], operation_id="search_clients")
 def search_clients(
-    q: Annotated[str, Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone number in any form.")],
+    q: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="Part of a name, an e-mail or a phone number in any form; all, when left out."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Sort, Query()] = "name",

@@ -263,6 +263,8 @@ def personal(app: Api) -> Iterator[tuple[Tx, str]]:
     They belong to no tenant, so that none is set and row security shows nothing. Raises Unauthorized (401).
     """
     session = tokens.digest(_credential(app, PERSON_COOKIE))
+    # Nobody repeats a decision by its key here, but what is no JSON is refused as everywhere, whether it is read or not.
+    bodies.fingerprint(app.current_event.decoded_body)
     app.rate = ratelimit.take(session[:16])
     with _open(app, db.Anonymous()) as tx:
         yield tx, session

@@ -114,7 +114,7 @@ def test_pages_hold_everybody_once(invoke, organization_id, sort):
         assert seen == expected[sort]
 
 
-@pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 201}, {"q": "a", "sort": "ltv"}, {"q": "a", "limit": 101}, {"q": "a\x00"}])
+@pytest.mark.parametrize("query", [{"q": ""}, {"q": "x" * 201}, {"q": "a", "sort": "ltv"}, {"q": "a", "limit": 101}, {"q": "a\x00"}])
 def test_what_is_not_understood_is_refused(invoke, query):
     assert invoke(SEARCH, query=query).status == 400
 
@@ -176,6 +176,11 @@ def test_a_further_address_is_looked_up_through_an_index(crowd, admin_engine):
         ).scalar_one()[0]
 
     plans.check(plan, {"contact_emails"}, most=100)
+
+
+def test_without_a_term_they_are_all(invoke, ana):
+    answer = invoke(SEARCH, query={})
+    assert [one["org_client_id"] for one in answer.json["data"]] == [ana["id"]]
 
 
 def test_an_unknown_id_is_no_hit(invoke):

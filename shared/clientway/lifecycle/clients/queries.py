@@ -130,7 +130,7 @@ _TAGS = (
 SORTS = {"name": _C.c.name_norm.collate("C").label("name_norm"), "created_at": _C.c.created_at, "updated_at": _C.c.updated_at}
 
 
-def search(tx: Tx, term: Term, request: Request) -> Any:
+def search(tx: Tx, term: Term | None, request: Request) -> Any:
     """A page of the live clients that a term finds."""
     c = _C.c
     shown: tuple[ColumnElement[Any], ...] = (
@@ -138,9 +138,9 @@ def search(tx: Tx, term: Term, request: Request) -> Any:
         c.phone_e164.label("primary_phone_e164"), c.status, c.ltv_cents, literal_column(_TAGS).label("tags"), c.created_at,
     )  # fmt: skip
     statement = select(*shown).where(c.tenant_id == func.app.tenant(), c.deleted_at.is_(None))
-    if term.pattern is not None:
+    if term is not None and term.pattern is not None:
         statement = statement.where(c.id.in_(select(func.app.search_clients(term.pattern, MOST_HITS).column_valued("hit"))))
-    else:
+    elif term is not None:
         statement = statement.where(c.name_norm.collate("C").op("^@", is_comparison=True)(term.prefix))
     return page(tx, statement, request, SORTS, c.id)
 

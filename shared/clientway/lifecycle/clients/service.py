@@ -30,9 +30,9 @@ def fold_counts(tx: Tx) -> int:
     return queries.fold_counts(tx)
 
 
-def search(tx: Tx, q: str, request: Request) -> Any:
-    """A page of clients by any part of a name, an e-mail or a phone, whichever of theirs it is."""
-    return queries.search(tx, search_term(q), request)
+def search(tx: Tx, q: str | None, request: Request) -> Any:
+    """A page of clients by any part of a name, an e-mail or a phone, whichever of theirs it is; all of them without a term."""
+    return queries.search(tx, search_term(q) if q else None, request)
 
 
 def account(tx: Tx, contact_id: UUID) -> ContactAccount:
