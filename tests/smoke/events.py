@@ -25,6 +25,8 @@ _RIPE = "insert into outbox (tenant_id, id, topic, payload) values (:tenant, gen
 ARRANGED = {
     "identity.sign_in_email_verify": _LINK.format("user_id", "null"),
     "identity.portal_sign_in_verify": _LINK.format("null", ":contact"),
+    "billing.issue_recurring": """update recurring_invoices set starts_on = current_date, next_on = current_date,
+      lines = '[{"description": "Care", "quantity": 1, "unit_price_cents": 100, "discount_bps": 0}]' where tenant_id = :tenant""",
     "integrations.import_cancel": _IMPORT.format("previewed"),
     "integrations.import_commit": _IMPORT.format("previewed"),
     "integrations.import_preview": """update imports set status = 'previewed', preview = '{"total": 0, "tried": 0, "created": 0,
@@ -33,11 +35,14 @@ ARRANGED = {
     "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
     "lifecycle.organization_restore": "update organizations set deleted_at = now() where tenant_id = :tenant",
     "operations.relay_outbox": _RIPE,
+    "work.materialize_series": "update job_series set next_local = starts_local, materialized_until = now() where tenant_id = :tenant",
 }
 # What an event has done, besides its answer: a question whose answer is true afterwards.
 DONE = {
     "integrations.run_import": "select status = 'previewed' and (preview ->> 'created')::int = 1 from imports where tenant_id = :tenant",
     "operations.relay_outbox": "select bool_and(sent_at is not null) from outbox where tenant_id = :tenant and topic = 'mail'",
+    "billing.issue_recurring": "select bool_and(issued_count = 1) from recurring_invoices where tenant_id = :tenant",
+    "work.materialize_series": "select count(*) > 1 from jobs where tenant_id = :tenant and series_id is not null",
     "lifecycle.recalculate_health": "select health_computed_at is not null from client_accounts where tenant_id = :tenant",
 }
 
