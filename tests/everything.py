@@ -69,7 +69,6 @@ ROWS: dict[str, dict[str, str]] = {
                   "send_at": "now() + interval '1 day'", "expires_at": "now() + interval '2 days'", "channel": "'email'"},
     "payments": {"organization_id": ":organizations", "contact_id": ":contacts", "quote_id": ":quotes", "amount_cents": "1", "currency": "'USD'",
                  "status": "'succeeded'", "method": "'cash'", "captured_at": "now()"},
-    "allocations": {"payment_id": ":payments", "invoice_id": ":invoices", "amount_cents": "1", "released_at": "now()"},
     "refunds": {"payment_id": ":payments", "invoice_id": ":invoices", "amount_cents": "1", "currency": "'USD'", "status": "'failed'"},
     "disputes": {"organization_id": ":organizations", "payment_id": ":payments", "amount_cents": "1", "currency": "'USD'", "status": "'open'",
                  "opened_at": "now()"},
@@ -87,6 +86,7 @@ ROWS: dict[str, dict[str, str]] = {
     "import_rows": {"import_id": ":imports", "row_number": "1", "outcome": "'skipped'"},
     "import_mappings": {"name": "'x'", "mapping": "'{}'"},
     "credit_notes": {"invoice_id": ":second_invoice", "amount_cents": "1", "currency": "'USD'", "reason": "'x'"},
+    "allocations": {"payment_id": ":payments", "invoice_id": ":second_invoice", "amount_cents": "1"},
     "source_records": {"source": "'x'", "source_id": "'1'", "organization_id": ":organizations", "location_id": ":locations", "contact_id": ":contacts",
                        "marks": "'{}'"},
 }  # fmt: skip

@@ -73,6 +73,14 @@ def test_an_invoice_that_is_named_gives_it_back(client):
     assert (refused.status, refused.json["code"], refused.json["left_cents"]) == (409, "refund_too_large", 350)
 
 
+def test_an_invoice_that_the_payment_does_not_pay_has_nothing_to_give_back(client):
+    paid, invoice_id = client.pay(1000), client.invoice(600)
+
+    refused = client.ask("refunds", paid["id"], {"amount_cents": 1, "invoice_id": invoice_id})
+
+    assert (refused.status, refused.json["code"], refused.json["left_cents"]) == (409, "refund_too_large", 0)
+
+
 def test_no_more_goes_back_than_came_in(client):
     paid = client.pay(1000)
     client.ask("refunds", paid["id"], {"amount_cents": 600})

@@ -242,7 +242,7 @@ def _check(payment: OrganizationPaymentCreate, targets: Sequence[_Target], locke
     contact, errors = locked.contact, []
     if payment.contact_id is not None and (contact is None or not contact["live"] or ledger.as_uuid(contact["organization_id"]) != owner):
         errors.append(FieldError("#/contact_id", "unknown_contact", "no contact of this client"))
-    if payment.quote_id is not None and locked.quote_organization_id != owner:
+    if payment.quote_id is not None and (owner is None or locked.quote_organization_id != owner):
         errors.append(FieldError("#/quote_id", "unknown_quote", "no quote of this client"))
     found: list[Invoice] = []
     for target in targets:

@@ -37,10 +37,10 @@ def of_payment(tx: Tx, payment_id: UUID, request: Request) -> Any:
 def ask(tx: Tx, payment_id: UUID, refund: RefundCreate) -> Any:
     """Give money back, or ask the provider that holds it to.
 
-    Raises NotFound (404), Unprocessable (422) for an invoice that it does not pay, PaymentNotCaptured (409), RefundTooLarge
+    Raises NotFound (404), Unprocessable (422) for an invoice that is not this client's, PaymentNotCaptured (409), RefundTooLarge
     (409, with what is left) and ProviderAway (409).
     """
-    locked = ledger.lock(tx, payment_id=payment_id)
+    locked = ledger.lock(tx, payment_id=payment_id, invoice_ids=[refund.invoice_id] if refund.invoice_id else [])
     if locked.payment is None:
         raise PAYMENTS.absent()
     if locked.payment["status"] != "succeeded":
@@ -97,10 +97,11 @@ def _tell(tx: Tx, locked: Locked, refund: Mapping[str, Any], kind: str, title: s
 def _check_left(locked: Locked, refund: RefundCreate) -> None:
     left = locked.books.payments[locked.payment_id].left_cents
     if refund.invoice_id is not None:
+        invoice = locked.books.invoices.get(refund.invoice_id)
+        if invoice is None or invoice.organization_id != locked.organization_id:
+            pointer = FieldError("#/invoice_id", "unknown_invoice", "no invoice of this client")
+            raise Unprocessable("The refund refers to what is not there.", errors=[pointer])
         paying = [one for one in locked.books.live(locked.payment_id) if one.invoice_id == refund.invoice_id]
-        if not paying:
-            pointer = FieldError("#/invoice_id", "unknown_invoice", "no invoice that this payment pays")
-            raise Unprocessable("The payment does not pay this invoice.", errors=[pointer])
         pending = (
             one["amount_cents"] for one in locked.refunds if (one["status"], one["invoice_id"]) == ("pending", str(refund.invoice_id))
         )
@@ -115,7 +116,7 @@ def _ask_provider(tx: Tx, locked: Locked, row: Mapping[str, Any]) -> None:
     if found is None or locked.payment is None:
         raise ProviderAway("Stripe is not connected: the refund cannot be asked for.")
     payload = {
-        "gateway": found.as_json() if hasattr(found, "as_json") else vars(found),
+        "gateway": found.as_json(),
         "refund_id": row["id"],
         "payment_id": locked.payment["provider_id"],
         "amount_cents": row["amount_cents"],
