@@ -47,7 +47,11 @@ with wanted as materialized (
      for no key update of p
 )
 select t.currency,
-       (select json_agg(o) from o) as organizations, (select json_agg(i) from i) as invoices,
+       (select json_agg(o) from o) as organizations,
+       (select json_object_agg(c.organization_id, c.id) from contacts c
+         where c.tenant_id = app.tenant() and c.organization_id = any (array(select id from owners)) and c.is_primary
+           and c.deleted_at is null) as primary_contacts,
+       (select json_agg(i) from i) as invoices,
        (select json_agg(a) from a) as allocations, (select row_to_json(p) from p) as payment,
        (select x.version from payments x join wanted w on w.id = x.id where x.tenant_id = app.tenant()) as version_before,
        (select json_agg(r order by r.id) from refunds r
@@ -83,6 +87,7 @@ class Organization:
     id: UUID
     live: bool
     is_client: bool
+    primary_contact_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,11 @@ def lock(
     books = Books(_invoices(row.invoices), {}, [_allocation(one) for one in row.allocations or ()])
     if row.payment is not None:
         books.payments[UUID(row.payment["id"])] = _payment(row.payment)
+    primary = row.primary_contacts or {}
     organizations = {
-        UUID(one["id"]): Organization(UUID(one["id"]), one["deleted_at"] is None, one["lifecycle_stage"] == "client")
+        UUID(one["id"]): Organization(
+            UUID(one["id"]), one["deleted_at"] is None, one["lifecycle_stage"] == "client", as_uuid(primary.get(one["id"]))
+        )
         for one in row.organizations or ()
     }
     return Locked(

@@ -208,9 +208,10 @@ def _owner(tx: Tx, payment: ProviderPayment, locked: Locked) -> tuple[UUID, UUID
     contact_id = UUID(contact["id"]) if contact is not None else None
     invoice = locked.books.invoices.get(payment.invoice_id) if payment.invoice_id else None
     if invoice is not None:
-        return invoice.organization_id, invoice.contact_id or contact_id
+        primary_id = locked.organizations[invoice.organization_id].primary_contact_id
+        return invoice.organization_id, invoice.contact_id or contact_id or primary_id
     if payment.organization_id is not None and payment.organization_id in locked.organizations:
-        return payment.organization_id, contact_id
+        return payment.organization_id, contact_id or locked.organizations[payment.organization_id].primary_contact_id
     if contact is None or contact_id is None:
         return None
     if contact["organization_id"] is not None:

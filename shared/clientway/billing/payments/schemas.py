@@ -40,7 +40,9 @@ class OrganizationPaymentCreate(Schema):
     currency: Currency | None = Field(None, description="The invoices', else the tenant's, when left out.")
     method: PaymentMethod = "other"
     captured_at: Timestamp | None = Field(None, description="When it came in: now, when left out; not in the future.")
-    contact_id: Id | None = Field(None, description="Who paid: a contact of this client; the invoices', when left out.")
+    contact_id: Id | None = Field(
+        None, description="Who paid: a contact of this client; the invoices', else the primary one, when left out."
+    )
     invoice_id: Id | None = Field(None, description="Pays this invoice, up to what is owed.")
     allocations: list[PaymentAllocation] = Field(default=[], max_length=50, description="Pays these invoices, each up to what is owed.")
     quote_id: Id | None = Field(None, description="A deposit on this quote: pays the next invoice that opens.")

@@ -112,7 +112,7 @@ def record(tx: Tx, payment: OrganizationPaymentCreate, *, organization_id: UUID 
     for target in targets:
         books.apply(payment_id, target.invoice_id, target.cents, at)
     payers = {books.invoices[target.invoice_id].contact_id for target in targets}
-    contact_id = payment.contact_id or (payers.pop() if len(payers) == 1 else None)
+    contact_id = payment.contact_id or (payers.pop() if len(payers) == 1 else None) or locked.organizations[owner].primary_contact_id
     row = {
         "id": payment_id,
         "organization_id": owner,
