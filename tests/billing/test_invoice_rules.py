@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clientway.billing.invoices import rules
@@ -51,9 +51,10 @@ def test_no_cent_is_lost(lines, discount_bps):
         return
     try:
         found = rules.amounts(lines, discount_bps)
-    except Unprocessable as refusal:
-        assert refusal.errors[0].code == "negative_tax"
-        return
+    except Unprocessable:
+        # A tax below nothing, which only a line below nothing can make.
+        assume(min(each) >= 0)
+        raise
 
     assert found.total_cents == found.subtotal_cents - found.discount_cents + found.tax_cents
     assert found.subtotal_cents == sum(cents for cents, _ in found.lines)
