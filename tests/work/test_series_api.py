@@ -8,12 +8,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from clientway import db
+from clientway import access, db, effects, tokens
+from clientway.errors import PreconditionFailed
 from clientway.ids import uuid7
 from clientway.paging import Request
 from clientway.schemas import Page
 from clientway.work.series import materialize, service
-from clientway.work.series.schemas import JobSeries, JobSeriesOutcome, JobSeriesWithJobs
+from clientway.work.series.schemas import JobSeries, JobSeriesOutcome, JobSeriesPatch, JobSeriesWithJobs
 from tests import plans
 from tests.fixtures import EVENTS, LambdaContext
 from tests.plans import plan  # noqa: F401  (a fixture)
@@ -280,6 +281,62 @@ def test_a_run_that_is_killed_is_taken_up_by_the_next(begin, tenant, admin_engin
     assert len(rows(admin_engine, tenant, "jobs", "id")) == series["created"] + 2
     topics = [topic for (topic,) in rows(admin_engine, tenant, "outbox", "topic") if topic == "job_series.materialized"]
     assert len(topics) == 1
+
+
+def test_a_change_that_waited_for_the_schedule_sees_the_jobs_that_it_made(begin, change, tenant, admin_engine):
+    series = begin(rrule="FREQ=WEEKLY").json
+    with admin_engine.connect() as connection:
+        for table in ("reminders", "jobs"):
+            connection.execute(text(f"delete from {table} where tenant_id = :t"), {"t": tenant.id})
+        statement = "update job_series set next_local = starts_local, materialized_until = starts_local where tenant_id = :t"
+        connection.execute(text(statement), {"t": tenant.id})
+    schedule = db.begin(db.Job(tenant.id))
+    materialize.materialize(schedule)
+    answers = []
+    changing = threading.Thread(target=lambda: answers.append(change(series, starts_local=clock(hour=15)).json))
+    changing.start()
+    with admin_engine.connect() as connection:
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%from job_series x%'"
+        while not connection.execute(text(waits)).scalar_one():
+            assert changing.is_alive()
+    db.commit(schedule, effects.pending(schedule))
+    changing.join()
+
+    assert [(answer["moved"], answer["created"]) for answer in answers] == [(series["created"], 0)]
+    assert {at.hour for (at,) in rows(admin_engine, tenant, "jobs", "start_at")} == {15}
+    assert len(rows(admin_engine, tenant, "jobs", "id")) == series["created"]
+
+
+def test_of_changes_at_once_all_but_one_are_stale(begin, tenant, admin_engine):
+    series, found = begin(rrule="FREQ=WEEKLY").json, []
+
+    def rename(title):
+        tx = db.begin(db.Credential(tokens.digest(tenant.editor), access.EDITORS))
+        try:
+            service.change(tx, series["id"], JobSeriesPatch(title=title), version=1)
+        except PreconditionFailed as refused:
+            db.rollback(tx)
+            found.append(refused.code)
+        else:
+            db.commit(tx, effects.pending(tx))
+            found.append(title)
+
+    threads = [threading.Thread(target=rename, args=(title,)) for title in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [won] = [one for one in found if one != "stale"]
+    assert len(found) == 3
+    assert {title for (title,) in rows(admin_engine, tenant, "jobs", "title")} == {won}
+
+
+def test_a_service_that_is_no_longer_offered_keeps_nobody_from_another_change(begin, change, site, tenant, admin_engine):
+    series = begin(service_id=site.service_id, assignee_id=site.rep_id, rrule="FREQ=WEEKLY").json
+    with admin_engine.connect() as connection:
+        connection.execute(text("update services set active = false where tenant_id = :t"), {"t": tenant.id})
+    assert change(series, notes="Ring twice").json["moved"] == series["created"]
+    assert {title for (title,) in rows(admin_engine, tenant, "jobs", "title")} == {"Deep clean"}
 
 
 def test_one_tenants_trouble_keeps_nobody_else_waiting(begin, tenant, other_tenant, admin_engine):

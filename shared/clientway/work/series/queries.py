@@ -148,7 +148,9 @@ select to_jsonb(s) as row, (select coalesce(jsonb_agg(j), '[]') from j) as jobs,
        coalesce(n.title, v.name, 'Job') as title, coalesce(n.price_cents, v.price_cents, 0) as price_cents, {_GONE} as gone,
        o.lifecycle_stage = 'client' and exists (
          select from client_accounts q
-          where q.tenant_id = app.tenant() and q.organization_id = o.id and q.status in ('cancelled', 'churned')) as churning
+          where q.tenant_id = app.tenant() and q.organization_id = o.id and q.status in ('cancelled', 'churned')) as churning,
+       (s.version, s.materialized_until) is distinct from (
+         select row(q.version, q.materialized_until) from job_series q where q.tenant_id = app.tenant() and q.id = s.id) as stale
   from s join o on true
   cross join lateral jsonb_populate_record(cast(row(s.*) as job_series), cast(:changes as jsonb)) n{_FOUND.format(g="n")}
   join contacts c on c.tenant_id = app.tenant() and c.id = s.contact_id
@@ -160,6 +162,9 @@ def lock(tx: Tx, series_id: UUID, changes: Row) -> Locked | None:
     today = (tx.now - _BEHIND_UTC).astimezone(UTC).replace(tzinfo=None)
     given = {"id": series_id, "changes": _as_json(changes), "now": tx.now, "today": today.isoformat()}
     found = tx.execute(_LOCK, given).one_or_none()
+    if found is not None and found.stale:
+        # Who waited for the lock has not seen the jobs that were made meanwhile; now there is no wait.
+        found = tx.execute(_LOCK, given).one_or_none()
     if found is None:
         return None
     return Locked(found.row, found.jobs, found.missing, Terms(found.title, found.price_cents), found.gone, found.churning)

@@ -107,8 +107,8 @@ def change(tx: Tx, series_id: UUID, patch: JobSeriesPatch, *, version: int) -> A
     locked = _lock(tx, series_id, changes)
     check_version(locked.row["version"], version)
     _check_open(locked)
-    if locked.missing:
-        raise unknown(*locked.missing)
+    if missing := [name for name in locked.missing if name in changes]:
+        raise unknown(*missing)
     split = None if patch.from_local is None else _split(locked.row, patch.from_local, patch.starts_local, tx.now)
     if split is None:
         return _revise(tx, locked, changes, include_detached=patch.include_detached)
