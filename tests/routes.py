@@ -31,11 +31,12 @@ for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
 
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
-PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals"}
+PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals",
+              "email_id": "contact_emails", "phone_id": "contact_phones", "note_id": "contact_notes", "field_id": "custom_fields"}
 # Fields and filters that name a row by another word than its table's.
 NAMES = {"person_id": "contacts", "mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
          "merged_id": "second_contact", "suggestion_id": "duplicate_suggestions",
-         "address_id": "contact_addresses", "assignee_id": "reps", "org_client_id": "contacts", "series_id": "job_series"}
+         "address_id": "contact_addresses", "default_address_id": "contact_addresses", "assignee_id": "reps", "org_client_id": "contacts", "series_id": "job_series"}
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
 # Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug.
@@ -46,12 +47,17 @@ BODIES: dict[str, Any] = {
         "contact_id": ":contacts", "name": "Care plan", "rrule": "FREQ=MONTHLY", "starts_on": "2030-01-01",
         "lines": [{"description": "Care", "unit_price_cents": 100}],
     },
+    "POST /api/contacts/{contact_id}/merge-preview": {"merged_id": ":second_contact"},
+    "POST /api/contacts/{contact_id}/merge": {"merged_id": ":second_contact"},
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
     "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100},
     "POST /api/payments": {"amount_cents": 100, "contact_id": ":contacts"},
     "POST /api/import-mappings": {"name": "ours", "mapping": {"nick": "organization.dba_name"}},
     "PATCH /api/imports/{import_id}": {"mapping": {}},
     "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},
+    "POST /api/clients": {"first_name": "Ana"},
+    "POST /api/upsert-person": {"email": "ana@bistro.example"},
+    "POST /api/contacts/{contact_id}/phones": {"phone": "305 555 0199"},
     "POST /api/integrations/stripe/key": {"ticket": "no.ticket", "restricted_key": "rk_test_sampleSample"},
     "POST /api/person/sign-up": {"email": "ana@bistro.example"},
     "POST /api/person/verify": {"code": "123456"},
@@ -385,7 +391,7 @@ def uuid_places(schema: dict[str, Any], place: tuple[str | int, ...] = ()) -> It
             yield from uuid_places(member, (*place, name))
     elif schema.get("type") == "array":
         yield from uuid_places(schema["items"], (*place, 0))
-    elif schema.get("format") == "uuid" or (schema.get("type") == "string" and _ends_like_an_id(place)):
+    elif schema.get("format") == "uuid" or (schema.get("type") == "string" and "enum" not in schema and _ends_like_an_id(place)):
         yield place, next(str(part) for part in reversed(place) if isinstance(part, str))
 
 

@@ -8,13 +8,16 @@ import schemathesis
 
 # Rules that no schema can say; a request that fits its schema is refused for one of these or not at all.
 RULES = {
-    400: {"invalid_cursor"},
+    400: {"invalid_cursor", "unknown_field", "no_order", "invalid_value", "too_many"},
     422: {
         # What is named is not there, or not the one it has to be.
         "unknown", "unknown_contact", "unknown_location", "unknown_owner_rep", "unknown_referred_organization", "unknown_rep", "unknown_user",
         "unknown_service", "unknown_address", "unknown_assignee", "unknown_org_client", "unknown_organization",
         "needs_a_successor", "taken", "reserved", "reused", "source_missing",
         "another_account", "refused_by_stripe",
+        # People: what tells nothing of anybody, and values of the tenant's own fields.
+        "nobodys", "invalid_phone", "unknown_field", "not_text", "not_an_option", "not_an_integer", "not_a_number", "not_a_boolean",
+        "not_a_date", "required", "no_select", "invalid_postal", "unknown_time_zone",
         # A form that a pattern would say badly.
         "invalid_email", "invalid_url", "unknown_target", "unknown_column", "invalid", "too_large",
         # Recurrence rules, and which of their occurrences a change begins with.
