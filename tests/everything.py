@@ -128,7 +128,7 @@ def one_of_everything(engine: Engine, tenant) -> Everything:
             if table == "duplicate_suggestions":
                 connection.execute(
                     text(
-                        "insert into contacts (tenant_id, id, slug, name_norm, search_text, deleted_at) values (:tenant, :second_contact, 's', '', '', now())"
+                        "insert into contacts (tenant_id, id, slug, name_norm, search_text) values (:tenant, :second_contact, 's', '', '')"
                     ),
                     given,
                 )

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
-from clientway.errors import Conflict, NotFound, check_version
-from clientway.lifecycle.contacts import existence
+from clientway.errors import Conflict, FieldError, NotFound, check_version
 from clientway.lifecycle.duplicates import queries
 from clientway.lifecycle.duplicates.rules import compare, keys
 from clientway.lifecycle.duplicates.schemas import DuplicatePatch, DuplicateScan, DuplicateScanned
@@ -55,7 +54,8 @@ def scan(tx: Tx, wanted: DuplicateScan) -> DuplicateScanned:
     if wanted.contact_id is not None:
         own = _examine(tx, [wanted.contact_id])
         if own is None:
-            raise existence.absent()
+            pointer = FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")
+            raise NotFound("There is no such contact.", errors=[pointer])
         return DuplicateScanned(scanned=max(1, scanned), suggested=own, complete=scanned < AT_ONCE)
     return DuplicateScanned(scanned=scanned, suggested=suggested, complete=scanned < AT_ONCE)
 

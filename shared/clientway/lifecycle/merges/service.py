@@ -10,7 +10,7 @@ from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
-from clientway.lifecycle.contacts.existence import ContactMerged, absent as no_contact
+from clientway.lifecycle.contacts.existence import ContactMerged
 from clientway.lifecycle.merges import queries, rules
 from clientway.lifecycle.merges.plan import Plan, decide
 from clientway.lifecycle.merges.rules import Side
@@ -97,19 +97,18 @@ def _decide(tx: Tx, survivor_id: UUID, wanted: MergePreviewRequest, *, lock: boo
         pointer = FieldError("#/merged_id", "same_contact", "is the contact itself")
         raise SameContact("A contact cannot be merged with itself.", errors=[pointer])
     found = queries.sides(tx, survivor_id, wanted.merged_id, lock=lock)
-    sides = Sides(_live(found, survivor_id), _live(found, wanted.merged_id))
+    sides = Sides(_live(found, survivor_id), _live(found, wanted.merged_id, "#/merged_id"))
     choices: Mapping[str, Side] = wanted.choices.model_dump(exclude_none=True)
     return decide(sides, choices, across=wanted.across_organizations)
 
 
-def _live(found: Mapping[str, Any], contact_id: UUID) -> Contact:
+def _live(found: Mapping[str, Any], contact_id: UUID, pointer: str | None = None) -> Contact:
     side = parse(found, contact_id)
-    if side is None:
-        raise no_contact()
-    if side.row["merged_into"] is not None:
+    if side is not None and side.row["merged_into"] is not None:
         raise ContactMerged(side.row["merged_into"])
-    if side.row["deleted_at"] is not None:
-        raise no_contact()
+    if side is None or side.row["deleted_at"] is not None:
+        errors = [FieldError(pointer, "unknown_contact", "no contact of this tenant")] if pointer else []
+        raise NotFound("There is no such contact.", errors=errors)
     return side
 
 
