@@ -1,21 +1,29 @@
 """The sample events, filled: whatever stands in them for a row, a token or a person becomes one of a tenant made for it."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
 from clientway import tokens
 from clientway.identity.sign_in import secrets
+from clientway.integrations.stripe import tickets
+from clientway.integrations.stripe.secrets import Secrets
+from clientway.local.stripe.hooks import signature
 from clientway.local.template import Route, Template
 from tests.fixtures import make_tenant
 from tests.routes import Rows, make_rows, parameters
 
 ROOT = Path(__file__).parents[2]
+STRIPE_ENDPOINT = "01990000-0000-7000-8000-000000000001"
+"""Whose events and keys the samples of Stripe's are."""
 
 # What has to be so before an event can be answered with a success: statements on rows of the event's own tenant.
 _IMPORT = "update imports set status = '{}' where tenant_id = :tenant"
@@ -66,8 +74,8 @@ def names() -> list[str]:
     return sorted(str(file.relative_to(ROOT / "events").with_suffix("")).replace("/", ".") for file in (ROOT / "events").rglob("*.json"))
 
 
-def samples(engine: Engine, template: Template) -> Iterator[Sample]:
-    """Every event, each with a tenant of its own."""
+def samples(engine: Engine, template: Template, stripe: Secrets) -> Iterator[Sample]:
+    """Every event, each with a tenant of its own; `stripe` is kept for the endpoint that the events name."""
     routes = {f"{route.method} {route.path}": route for route in template.routes}
     deployed = {function.handler.removesuffix(".handler") for function in template.functions}
     for name in filter(deployed.__contains__, names()):
@@ -77,6 +85,7 @@ def samples(engine: Engine, template: Template) -> Iterator[Sample]:
             _arrange(engine, ARRANGED[name], event, rows)
         if "routeKey" in event:
             _fill_request(event, routes[event["routeKey"]], rows)
+            _fill_stripe(event, rows, stripe)
         for record in event.get("Records", ()):
             ours = {"tenant_id": rows.tenant.id, "import_id": rows.ids["imports"]}
             body = json.loads(record["body"])
@@ -110,3 +119,15 @@ def _fill_request(event: dict[str, Any], route: Route, rows: Rows) -> None:
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
     if claims:
         claims["email"] = people["email"]
+
+
+def _fill_stripe(event: dict[str, Any], rows: Rows, stripe: Secrets) -> None:
+    """What only who holds the secrets can put into an event: a ticket, a key that Stripe knows, a signature."""
+    if event["headers"].get("stripe-signature") == "{signature}":
+        # The path is filled like any other's; this endpoint is the one that has a secret.
+        event["pathParameters"] = {"endpoint": STRIPE_ENDPOINT}
+        event["headers"]["stripe-signature"] = signature(str(stripe.webhook_secret), event["body"].encode(), int(time.time()))
+    if "ticket" in (event.get("body") or ""):
+        ticket = tickets.Ticket(str(rows.tenant.id), str(uuid4()), None, int(time.time()) + 600)
+        signed = tickets.issue(ticket, os.environ["STRIPE_TICKET_KEY"].encode())
+        event["body"] = json.dumps({"ticket": signed, "restricted_key": stripe.key})

@@ -1,5 +1,6 @@
 """What `make build` makes, for this machine's Python and processor, run as Lambda runs it: every sample event gets its answer."""
 
+import json
 import os
 import re
 import statistics
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from clientway.integrations.stripe.secrets import Secrets
 from clientway.local import aws, postgres, template
 from clientway.local.build import artefacts, is_layer
+from clientway.local.stripe.server import FakeStripe
 from tests.conftest import ENVIRONMENT, clone
 from tests.smoke import emulator
 from tests.smoke.emulator import ARCHITECTURE, ROOT, RUNTIME, Built, Emulated
-from tests.smoke.events import DONE, Sample, names, samples
+from tests.smoke.events import DONE, STRIPE_ENDPOINT, Sample, names, samples
 from tests.smoke.making import make_build
 
 # As many functions at once as a small machine has processors.
@@ -82,7 +85,12 @@ def run(built: Built, server: postgres.Server, database_url: str) -> Iterator[Ru
     engine = create_engine(server.url(name).replace("postgresql://", "postgresql+pg8000://", 1), isolation_level="AUTOCOMMIT")
     sam = template.read(built.functions / "template.yaml")
     cloud = aws.start(sam)
+    fake = FakeStripe().start(deliver=False)
+    stripe = Secrets(fake.add_account("Smoke")[1], "whsec_smokeSmokeSmoke")
+    kept = {"key": stripe.key, "webhook_secret": stripe.webhook_secret}
+    cloud.client("ssm").put_parameter(Name=f"/clientway/stripe/{STRIPE_ENDPOINT}", Value=json.dumps(kept), Type="SecureString")
     own = {
+        "STRIPE_API_BASE": fake.base,
         **ENVIRONMENT,
         **cloud.environment,
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -94,7 +102,7 @@ def run(built: Built, server: postgres.Server, database_url: str) -> Iterator[Ru
     def environment(function: template.Function) -> dict[str, str]:
         """What the template gives a function, with this machine's values, and what Lambda itself sets."""
         given = {**sam.environment(function, cloud.known), **own}
-        return {name: value for name, value in given.items() if name in function.environment or name.startswith("AWS_")}
+        return {name: value for name, value in given.items() if name in function.environment or name.startswith(("AWS_", "STRIPE_API"))}
 
     functions = {function.handler: function for function in sam.functions}
     before = _tree(built)
@@ -114,10 +122,11 @@ def run(built: Built, server: postgres.Server, database_url: str) -> Iterator[Ru
 
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = {outcome.sample.function: outcome for outcome in pool.map(invoke, list(samples(engine, sam)))}
+            outcomes = {outcome.sample.function: outcome for outcome in pool.map(invoke, list(samples(engine, sam, stripe)))}
         _report({name: one.times for name, one in outcomes.items() if one.times}, _bare(built, functions))
         yield Run(built, engine, outcomes, before)
     finally:
+        fake.stop()
         cloud.stop()
         engine.dispose()
 
