@@ -328,6 +328,80 @@ create index ledger_entries_contact on public.ledger_entries (tenant_id, contact
 create index ledger_entries_organization on public.ledger_entries (tenant_id, organization_id, occurred_at, id);
 create index ledger_entries_invoice on public.ledger_entries (tenant_id, invoice_id, id);
 
+-- What staff recorded before: what is due or void is an invoice, numbered as they came; what was paid is a payment, and if it was
+-- due once, an invoice that it pays. Now, while the tables below have no row security yet; the old ones' is lifted for it. Sums
+-- are written as the triggers would, which come after this. A company's bill is its primary contact's.
+alter table public.staff_payments no force row level security;
+alter table public.contacts no force row level security;
+alter table public.audit_log no force row level security;
+alter table public.contacts disable trigger user;
+
+create function app.derived_id(p_id uuid, p_what text) returns uuid language sql immutable set search_path = ''
+begin atomic
+  -- As old as the row it is derived from.
+  select overlay(p_id::text placing left(md5(p_id::text || ':' || p_what), 12) from 25)::uuid;
+end;
+
+insert into public.audit_log (tenant_id, id, actor_type, action, object_type, object_id, changes, at)
+select s.tenant_id, app.derived_id(s.id, 'audit'), 'job', 'payment.converted', 'payment', s.id, jsonb_build_object('before', to_jsonb(s)), now()
+  from public.staff_payments s;
+
+insert into public.invoices (tenant_id, id, organization_id, contact_id, number, number_text, status, currency, subtotal_cents, total_cents,
+                             allocated_cents, open_disputes, issued_on, due_on, opened_at, paid_at, voided_at, created_at, updated_at)
+select b.tenant_id, b.invoice_id, b.organization_id, b.contact_id, b.number, 'INV-' || b.number,
+       case b.status when 'due' then 'open' else b.status end, b.currency, b.amount_cents, b.amount_cents,
+       case when b.status = 'paid' then b.amount_cents else 0 end,
+       case when b.status = 'paid' and b.disputed_at is not null and b.dispute_closed_at is null then 1 else 0 end,
+       (b.created_at at time zone 'UTC')::date, coalesce(b.due_on, (b.created_at at time zone 'UTC')::date), b.created_at, b.paid_at,
+       case when b.status = 'void' then b.updated_at end, b.created_at, b.updated_at
+  from (select s.*, case when s.status = 'paid' then app.derived_id(s.id, 'invoice') else s.id end as invoice_id,
+               row_number() over (partition by s.tenant_id order by s.created_at, s.id) as number,
+               (select c.id from public.contacts c
+                 where c.tenant_id = s.tenant_id and c.organization_id = s.organization_id and c.is_primary and c.deleted_at is null
+                 limit 1) as contact_id
+          from public.staff_payments s where s.status <> 'paid' or s.due_on is not null) b;
+
+insert into public.invoice_lines (tenant_id, id, invoice_id, position, description, quantity_thousandths, unit_price_cents, amount_cents, tax_cents)
+select i.tenant_id, app.derived_id(i.id, 'line'), i.id, 0, 'Recorded before invoices', 1000, i.total_cents, i.total_cents, 0 from public.invoices i;
+
+insert into public.billing_settings (tenant_id, last_number)
+select i.tenant_id, max(i.number) from public.invoices i group by i.tenant_id;
+
+insert into public.payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, provider, captured_at,
+                             allocated_cents, open_disputes, note, version, created_at, updated_at)
+select s.tenant_id, s.id, s.organization_id,
+       (select c.id from public.contacts c
+         where c.tenant_id = s.tenant_id and c.organization_id = s.organization_id and c.is_primary and c.deleted_at is null limit 1),
+       s.amount_cents, s.currency, 'succeeded', 'other', 'staff', s.paid_at, case when s.due_on is not null then s.amount_cents else 0 end,
+       case when s.disputed_at is not null and s.dispute_closed_at is null then 1 else 0 end, s.note, s.version, s.created_at, s.updated_at
+  from public.staff_payments s where s.status = 'paid';
+
+insert into public.allocations (tenant_id, id, payment_id, invoice_id, amount_cents, created_at)
+select i.tenant_id, app.derived_id(p.id, 'allocation'), p.id, i.id, p.amount_cents, p.captured_at
+  from public.payments p join public.invoices i on i.tenant_id = p.tenant_id and i.id = app.derived_id(p.id, 'invoice');
+
+insert into public.ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, invoice_id, source_key,
+                                   occurred_at, created_at)
+select p.tenant_id, app.derived_id(p.id, 'entry'), p.organization_id, p.contact_id, 'payment', a.amount_cents, p.currency, p.id, a.invoice_id,
+       'payment:' || a.id, p.captured_at, p.captured_at
+  from public.allocations a join public.payments p on p.tenant_id = a.tenant_id and p.id = a.payment_id;
+
+update public.contacts c set ltv_cents = e.cents
+  from (select x.tenant_id, x.contact_id, sum(x.amount_cents) as cents from public.ledger_entries x group by 1, 2) e
+ where c.tenant_id = e.tenant_id and c.id = e.contact_id;
+
+-- A dispute that was closed left the money where it was: it was won.
+insert into public.disputes (tenant_id, id, organization_id, payment_id, amount_cents, currency, status, opened_at, closed_at, created_at, updated_at)
+select s.tenant_id, app.derived_id(s.id, 'dispute'), s.organization_id, s.id, s.amount_cents, s.currency,
+       case when s.dispute_closed_at is null then 'open' else 'won' end, s.disputed_at, s.dispute_closed_at, s.disputed_at, s.updated_at
+  from public.staff_payments s where s.status = 'paid' and s.disputed_at is not null;
+
+drop table public.staff_payments;
+drop function app.derived_id;
+alter table public.contacts enable trigger user;
+alter table public.audit_log force row level security;
+alter table public.contacts force row level security;
+
 call app.guard_tenant_tables(
   array['billing_settings', 'recurring_invoices', 'invoices', 'invoice_lines', 'payments', 'allocations', 'refunds', 'disputes', 'credit_notes', 'ledger_entries'],
   array['credit_notes', 'ledger_entries'], array['invoices', 'invoice_lines']);
