@@ -401,21 +401,21 @@ def test_an_email_that_became_the_survivors_own_stays_there(merge, client, conta
     assert (contact(survivor)["email"], contact(merged)["email"]) == ("b@x.example", None)
 
 
-def test_money_that_came_or_went_since_follows_its_payment(merge, client, contact, undo, run):  # noqa: F811
+def test_money_that_came_or_went_since_follows_its_invoice(merge, client, contact, undo, run):  # noqa: F811
     survivor, merged = client(), client()
-    of, payment = contact(merged)["organization_id"], uuid7()
+    of, invoice = contact(merged)["organization_id"], uuid7()
     run(
-        "insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at)"
-        " values (:t, :p, cast(:o as uuid), :c, 1000, 'USD', 'succeeded', 'cash', now())", p=payment, o=of, c=merged,
+        "insert into invoices (tenant_id, id, organization_id, contact_id, currency) values (:t, :i, cast(:o as uuid), :c, 'USD')",
+        i=invoice, o=of, c=merged,
     )  # fmt: skip
     entry = (
-        "insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, source_key, occurred_at)"
-        " select tenant_id, gen_random_uuid(), organization_id, contact_id, :kind, :cents, 'USD', id, :kind, now() from payments where id = :p"
+        "insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, invoice_id, source_key, occurred_at)"
+        " select tenant_id, gen_random_uuid(), organization_id, contact_id, :kind, :cents, 'USD', id, :kind, now() from invoices where id = :i"
     )
-    run(entry, p=payment, kind="payment", cents=1000)
+    run(entry, i=invoice, kind="payment", cents=1000)
     done = merge(survivor, merged).json
     assert (contact(survivor)["ltv_cents"], contact(merged)["ltv_cents"]) == (1000, 0)
-    run(entry, p=payment, kind="refund", cents=-300)
+    run(entry, i=invoice, kind="refund", cents=-300)
     assert contact(survivor)["ltv_cents"] == 700
 
     undo(done["id"])

@@ -323,7 +323,7 @@ declare
   this uuid := (p ->> 'id')::uuid;
   moment timestamptz := (p ->> 'now')::timestamptz;
   m public.contact_merges; moved jsonb; target uuid; rows jsonb; part record; one record; n bigint;
-  given jsonb := '{}'; kept jsonb := '{}'; paid jsonb;
+  given jsonb := '{}'; kept jsonb := '{}'; billed jsonb;
 begin
   select * into m from public.contact_merges x where x.tenant_id = app.tenant() and x.id = this;
   moved := m.moved;
@@ -333,8 +333,8 @@ begin
     rows := app.hand_over(part.key, 'contact_id', m.survivor_id, m.merged_id, moment, part.value);
     given := given || jsonb_build_object(part.key, jsonb_array_length(rows));
     kept := kept || jsonb_build_object(part.key, jsonb_array_length(part.value) - jsonb_array_length(rows));
-    if part.key = 'payments' then
-      paid := rows;
+    if part.key = 'invoices' then
+      billed := rows;
     end if;
   end loop;
 
@@ -378,8 +378,8 @@ begin
   for part in select key::uuid as id, value from jsonb_each(moved -> 'organization') loop
     for one in select key, value from jsonb_each(part.value) where key not in ('referred', 'source_records') loop
       rows := app.hand_over(one.key, 'organization_id', target, part.id, moment, one.value);
-      if one.key = 'payments' then
-        paid := coalesce(paid, '[]') || rows;
+      if one.key = 'invoices' then
+        billed := coalesce(billed, '[]') || rows;
       end if;
     end loop;
     perform app.hand_over('referrals', 'referred_organization_id', target, part.id, moment, part.value -> 'referred');
@@ -403,7 +403,7 @@ begin
   delete from public.contact_consents s using jsonb_to_recordset(p -> 'dropped') as r(channel text, purpose text)
    where s.tenant_id = app.tenant() and s.contact_id = m.survivor_id and s.channel = r.channel and s.purpose = r.purpose;
 
-  -- The pair goes back, and with it what was written since of payments that go back.
+  -- The pair goes back, and with it what was written since of invoices that go back.
   with back as (
     select (w ->> 'to_organization')::uuid as from_organization, (w ->> 'to_contact')::uuid as from_contact,
            (w ->> 'organization_id')::uuid as organization_id, (w ->> 'contact_id')::uuid as contact_id, w ->> 'currency' as currency,
@@ -411,9 +411,9 @@ begin
       from jsonb_array_elements(moved -> 'ledger') w
     union all
     select l.organization_id, l.contact_id, y.organization_id, y.contact_id, l.currency, l.amount_cents
-      from public.payments y
-      join public.ledger_entries l on l.tenant_id = y.tenant_id and l.payment_id = y.id and l.kind <> 'contact_moved'
-     where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(coalesce(paid, '[]')) j)
+      from public.invoices y
+      join public.ledger_entries l on l.tenant_id = y.tenant_id and l.invoice_id = y.id and l.kind <> 'contact_moved'
+     where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(coalesce(billed, '[]')) j)
        and (l.contact_id = m.survivor_id and y.contact_id = m.merged_id or l.organization_id = target and y.organization_id <> target)
   ), summed as (
     select from_organization, from_contact, organization_id, contact_id, currency, sum(amount) as amount,

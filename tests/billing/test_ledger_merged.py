@@ -1,0 +1,55 @@
+"""The ledger of two contacts that turned out to be one, and of one that turned out to be two again."""
+
+import pytest
+
+from tests.billing.paying import Client, keyed
+from tests.billing.paying import client as _client
+
+client = _client
+
+
+@pytest.fixture
+def second(client, invoke):
+    """Another contact of the same organization."""
+    path = {"organization_id": client.organization_id}
+    made = invoke("lifecycle/organization_contacts", method="POST", path=path, body={"first_name": "Anna"}).json["id"]
+    return Client(client.engine, client.tenant, invoke, client.organization_id, made)
+
+
+def merge(client, second):
+    answer = client.invoke(
+        "lifecycle/contact_merge", method="POST", path={"contact_id": client.contact_id}, body={"merged_id": second.contact_id}
+    )
+    assert answer.status == 201, answer.body
+    return answer.json["id"]
+
+
+def undo(client, merge_id):
+    answer = client.invoke("lifecycle/merge_undo", method="POST", path={"merge_id": merge_id}, headers=keyed())
+    assert answer.status in {200, 201}, answer.body
+
+
+def test_what_the_merged_were_worth_is_the_survivors(client, second):
+    client.pay(1100, invoice_id=client.invoice(1100, 100))
+    paid = second.pay(500, invoice_id=second.invoice(500))
+
+    merge(client, second)
+    assert client.worth() == 1500
+    client.ask("refunds", paid["id"], {"amount_cents": 200})
+    client.release(paid["id"], paid["allocations"][0]["id"])
+
+    assert client.worth() == 1000
+
+
+@pytest.mark.parametrize("whose", ["survivor's", "merged one's"])
+def test_what_was_paid_in_between_goes_with_its_invoice(client, second, whose):
+    """A payment of one may have paid an invoice of the other while they were one."""
+    invoices = {"survivor's": client.invoice(700), "merged one's": second.invoice(700)}
+    credit = {"survivor's": second.pay(400, contact_id=second.contact_id), "merged one's": client.pay(400, contact_id=client.contact_id)}
+    merge_id = merge(client, second)
+    client.ask("allocations", credit[whose]["id"], {"invoice_id": invoices[whose]})
+    assert client.worth() == 400
+
+    undo(client, merge_id)
+
+    assert (client.worth(), second.worth()) == ((400, 0) if whose == "survivor's" else (0, 400))
