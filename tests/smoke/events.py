@@ -19,7 +19,7 @@ from clientway.integrations.stripe.secrets import Secrets
 from clientway.local.stripe.hooks import signature
 from clientway.local.template import Route, Template
 from tests.fixtures import make_tenant
-from tests.routes import Rows, make_rows, parameters
+from tests.routes import Rows, make_rows, parameters, table_named
 
 ROOT = Path(__file__).parents[2]
 STRIPE_ENDPOINT = "01990000-0000-7000-8000-000000000001"
@@ -40,6 +40,16 @@ ARRANGED = {
     "integrations.import_preview": """update imports set status = 'previewed', preview = '{"total": 0, "tried": 0, "created": 0,
       "updated": 0, "skipped": 0, "failed": 0, "reasons": {}, "why": [], "rows": []}' where tenant_id = :tenant""",
     "integrations.run_import": "update imports set status = 'previewing', inline_content = 'name\nBlue Bistro\n' where tenant_id = :tenant",
+    "lifecycle.merge_undo": """with gone as (
+        update contacts c set deleted_at = now(), merged_into = m.survivor_id, merged_at = now() from contact_merges m
+         where m.tenant_id = :tenant and c.tenant_id = :tenant and c.id = m.merged_id returning c.*)
+      update contact_merges m set undone_at = null,
+             before = jsonb_build_object('contact', '{}'::jsonb, 'merged', to_jsonb(g), 'organization', '{}'::jsonb, 'accounts', '{}'::jsonb,
+                                         'consents', '[]'::jsonb),
+             after = '{"contact": {}, "emptied": [], "organization": {}, "accounts": {}, "consents": [], "successor_id": null, "stage": null}',
+             moved = '{"contact": {"contact_addresses": []}, "emails": {}, "phones": {}, "source_records": [], "tags": [], "values": {},
+                       "household": [], "organization": {}, "ledger": [], "led": []}'
+        from gone g where m.tenant_id = :tenant""",
     "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
     "lifecycle.organization_restore": "update organizations set deleted_at = now() where tenant_id = :tenant",
     "operations.relay_outbox": _RIPE,
@@ -115,10 +125,16 @@ def _fill_request(event: dict[str, Any], route: Route, rows: Rows) -> None:
     people = {"email": "ana@bistro.example" if portal else f"{rows.tenant.slug}@staff.example", "tenant": rows.tenant.slug}
     if event.get("body"):
         body = json.loads(event["body"])
-        event["body"] = json.dumps({**body, **{field: value for field, value in people.items() if field in body}})
+        event["body"] = json.dumps({**body, **{field: value for field, value in people.items() if field in body}, **_named(body, rows)})
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
     if claims:
         claims["email"] = people["email"]
+
+
+def _named(body: dict[str, Any], rows: Rows) -> dict[str, Any]:
+    """The fields of a body that name a row, with the ids of ours."""
+    tables = {field: table for field in body if field.endswith(("_id", "_ids")) and (table := table_named(field))}
+    return {field: [str(rows.ids[table])] if field.endswith("_ids") else str(rows.ids[table]) for field, table in tables.items()}
 
 
 def _fill_stripe(event: dict[str, Any], rows: Rows, stripe: Secrets) -> None:
