@@ -13,7 +13,7 @@ from clientway.paging import Request
 from clientway.schemas import Page
 from clientway.work.series import materialize, service
 from clientway.work.series.schemas import JobSeries, JobSeriesWithJobs
-from tests.work.series import NOW, add_rep, begin, change, clocks, jobs, mondays, reminders, touch
+from tests.work.series import NOW, add_rep, at, begin, change, client, clocks, jobs, mondays, reminders, rep, touch  # noqa: F401  (fixtures)
 
 
 def test_nine_stays_nine_when_clocks_change(tx, at, client):

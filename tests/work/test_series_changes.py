@@ -15,7 +15,7 @@ from clientway.ids import uuid7
 from clientway.work.series import materialize, service
 from clientway.work.series.plan import Occurrence, replan
 from clientway.work.series.schemas import JobSeriesEnd, JobSeriesOutcome, JobSeriesWithJobs
-from tests.work.series import NINE, NOW, add_rep, begin, change, clocks, existing, jobs, mondays, reminders, sent, touch
+from tests.work.series import NINE, NOW, add_rep, at, begin, change, client, clocks, existing, jobs, mondays, reminders, rep, sent, touch  # noqa: F401  (fixtures)
 
 
 def test_another_time_moves_the_jobs_to_come_and_their_reminders(tx, at, client):
