@@ -45,8 +45,9 @@ ARRANGED = {
          where m.tenant_id = :tenant and c.tenant_id = :tenant and c.id = m.merged_id returning c.*)
       update contact_merges m set undone_at = null,
              before = jsonb_build_object('contact', '{}'::jsonb, 'merged', to_jsonb(g), 'organization', '{}'::jsonb, 'accounts', '{}'::jsonb,
-                                         'consents', '[]'::jsonb),
-             after = '{"contact": {}, "emptied": [], "organization": {}, "accounts": {}, "consents": [], "successor_id": null, "stage": null}',
+                                         'consents', '[]'::jsonb, 'stage', null),
+             after = '{"contact": {}, "organization_id": null, "emptied": [], "organization": {}, "accounts": {}, "consents": [],
+                       "successor_id": null, "stage": null, "stage_sequence": 0}',
              moved = '{"contact": {"contact_addresses": []}, "emails": {}, "phones": {}, "source_records": [], "tags": [], "values": {},
                        "household": [], "organization": {}, "ledger": [], "led": []}'
         from gone g where m.tenant_id = :tenant""",
