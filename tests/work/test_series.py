@@ -1,6 +1,6 @@
 """Job series: jobs ahead in local time, clocks that change, what overlaps, and the schedule."""
 
-# ruff: noqa: DTZ001  # local times have no zone; fixtures are imported
+# ruff: noqa: DTZ001, F811  # local times have no zone; fixtures are imported
 
 from datetime import datetime, timedelta
 

@@ -1,6 +1,6 @@
 """Series that change: other times and days, from now on or from an occurrence on, and their end."""
 
-# ruff: noqa: DTZ001  # local times have no zone; fixtures are imported
+# ruff: noqa: DTZ001, F811  # local times have no zone; fixtures are imported
 
 from datetime import datetime, timedelta
 
