@@ -14,6 +14,7 @@ from clientway.lifecycle.accounts import reports
 from clientway.lifecycle.accounts.health import Inputs, explain
 from clientway.lifecycle.accounts.schemas import AccountHealthReport, Billing, ClientAccount
 from clientway.schemas import Page
+from tests.lifecycle.bills import dispute, invoice, payment
 from tests.lifecycle.test_stages import add, organization, stage_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -73,12 +74,7 @@ def test_cancelling_churns_and_a_payment_wins_back(invoke, account, tenant, admi
 
     assert (answer.json["status"], stage_of(admin_engine, one)) == ("churned", "churned")
     with admin_engine.connect() as connection:
-        connection.execute(
-            text(
-                "insert into payments (tenant_id, id, organization_id, amount_cents, status, paid_at) values (:t, :i, :o, 100, 'paid', now())"
-            ),
-            {"t": tenant.id, "i": uuid7(), "o": one},
-        )
+        payment(connection, tenant.id, one, 100, datetime.now(UTC))
     add(invoke, one, "email_clicked")
     assert stage_of(admin_engine, one) == "client"
     assert invoke("lifecycle/client_account", path=path).json["status"] == "active"
@@ -91,13 +87,9 @@ def test_another_tenants_account_is_404(invoke, account, other_tenant):
 
 def test_billing_adds_up(invoke, account, tenant, admin_engine):
     with admin_engine.connect() as connection:
-        for cents, status, due, paid in ((100, "paid", None, NOW), (250, "due", "2026-01-01", None), (50, "due", "2099-01-01", None)):
-            connection.execute(
-                text(
-                    "insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at) values (:t, :i, :o, :c, :s, :d, :p)"
-                ),
-                {"t": tenant.id, "i": uuid7(), "o": account[0], "c": cents, "s": status, "d": due, "p": paid},
-            )
+        payment(connection, tenant.id, account[0], 100, NOW)
+        invoice(connection, tenant.id, account[0], 250, "2026-01-01")
+        invoice(connection, tenant.id, account[0], 50, "2099-01-01")
 
     payments = Billing.model_validate_json(invoke("lifecycle/client_account_billing", path={"client_account_id": account[1]}).body).payments
 
@@ -144,18 +136,10 @@ def seed_facts(engine, tenant, seed, accounts=40):
                 )
             for _ in range(draw.randrange(4)):
                 paid, due = draw.random() < 0.6, NOW.date() - timedelta(days=draw.randrange(-20, 500))
-                connection.execute(
-                    text("""insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at, disputed_at)
-                            values (:t, :i, :o, 100, :s, :d, :p, :x)"""),
-                    {
-                        **base,
-                        "i": uuid7(),
-                        "s": "paid" if paid else "due",
-                        "d": due,
-                        "p": datetime.combine(due, datetime.min.time(), UTC) + timedelta(days=draw.randrange(-5, 6)) if paid else None,
-                        "x": NOW if draw.random() < 0.1 else None,
-                    },
-                )
+                paid_at = datetime.combine(due, datetime.min.time(), UTC) + timedelta(days=draw.randrange(-5, 6)) if paid else None
+                invoice(connection, tenant.id, one, 100, due, paid_at)
+                if paid and draw.random() < 0.1:
+                    dispute(connection, tenant.id, one, payment(connection, tenant.id, one, 100, paid_at))
             for _ in range(draw.randrange(3)):
                 connection.execute(
                     text("insert into nps_answers (tenant_id, id, organization_id, score, answered_at) values (:t, :i, :o, :s, :at)"),
@@ -273,11 +257,8 @@ def test_a_rep_of_another_tenant_is_refused_and_nothing_is_written(invoke, accou
 def test_an_open_dispute_caps_the_score_and_the_change_of_risk_is_told(invoke, account, tenant, admin_engine):
     path = {"client_account_id": account[1]}
     with admin_engine.connect() as connection:
-        connection.execute(
-            text("""insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at, disputed_at)
-                    values (:t, :i, :o, 100, 'paid', '2020-01-01', '2020-01-01', now())"""),
-            {"t": tenant.id, "i": uuid7(), "o": account[0]},
-        )
+        invoice(connection, tenant.id, account[0], 100, "2020-01-01", "2020-01-01T00:00:00Z")
+        dispute(connection, tenant.id, account[0], payment(connection, tenant.id, account[0], 100, "2020-01-01T00:00:00Z"))
     with db.job_transaction(tenant.id) as tx:
         assert reports.recalculate(tx) == 1
 
