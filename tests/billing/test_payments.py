@@ -272,3 +272,26 @@ def test_a_deposit_waits_for_the_invoice_that_opens(client, invoke, tenant):
     assert (client.payment(early["id"])["unapplied_cents"], client.payment(later["id"])["unapplied_cents"]) == (0, 500)
     assert client.row("invoices", invoice_id)["balance_cents"] == 0
     assert client.worth() == 2700
+
+
+def test_a_deposit_pays_the_invoice_that_is_opened_next(client, invoke):
+    path = {"organization_id": client.organization_id}
+    deal = invoke("lifecycle/organization_deals", method="POST", path=path, body={"name": "x"}).json["id"]
+    quote = invoke("lifecycle/deal_quotes", method="POST", path={"deal_id": deal}, body={"title": "x", "amount_cents": 5}).json["id"]
+    deposit = client.pay(3000, quote_id=quote)
+    lines = [{"description": "Deep clean", "unit_price_cents": 10_000, "tax_rate_bps": 1000}]
+
+    opened = invoke(
+        "billing/invoices", method="POST", body={"contact_id": client.contact_id, "lines": lines, "open": True}, headers=keyed()
+    )
+
+    assert opened.status == 201, opened.body
+    found = invoke("billing/invoice", path={"invoice_id": opened.json["id"]}).json
+    assert (found["status"], found["balance_cents"], found["payment_state"]) == ("open", 8000, "partial")
+    assert client.payment(deposit["id"])["payment_state"] == "applied"
+    client.pay(8000, invoice_id=found["id"])
+    assert invoke("billing/invoice", path={"invoice_id": found["id"]}).json["payment_state"] == "paid"
+    assert client.worth() == 10_000
+    client.ask("refunds", deposit["id"], {"amount_cents": 3000})
+    assert invoke("billing/invoice", path={"invoice_id": found["id"]}).json["payment_state"] == "partially_refunded"
+    assert len(client.told("invoice_paid")) == 1
