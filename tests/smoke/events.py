@@ -141,7 +141,9 @@ def _named(body: dict[str, Any], rows: Rows) -> dict[str, Any]:
 def _fill_stripe(event: dict[str, Any], rows: Rows, stripe: Secrets) -> None:
     """What only who holds the secrets can put into an event: a ticket, a key that Stripe knows, a signature."""
     if event["headers"].get("stripe-signature") == "{signature}":
-        # The path is filled like any other's; this endpoint is the one that has a secret.
+        # The path was filled like any other's; this endpoint is the one that has a secret.
+        path = f"/api/webhooks/stripe/{STRIPE_ENDPOINT}"
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
         event["pathParameters"] = {"endpoint": STRIPE_ENDPOINT}
         event["headers"]["stripe-signature"] = signature(str(stripe.webhook_secret), event["body"].encode(), int(time.time()))
     if "ticket" in (event.get("body") or ""):
