@@ -29,11 +29,13 @@ select :t, md5(:s || 'c' || n)::uuid, md5(:s || n)::uuid, 'ann-' || n, mod(n, 2)
 insert into client_accounts (tenant_id, id, organization_id, client_since)
 select :t, md5(:s || 'a' || n)::uuid, md5(:s || n)::uuid, now() - mod(n, 900) * interval '1 day' from generate_series(1, :rows) n;
 
-insert into payments (tenant_id, id, organization_id, amount_cents, status, due_on, paid_at)
-select :t, uuidv7(), md5(:s || n)::uuid, 49900, case when mod(n + k, 9) = 0 then 'due' else 'paid' end,
-       (now() - k * interval '30 days')::date,
-       case when mod(n + k, 9) <> 0 then now() - k * interval '30 days' + mod(n, 5) * interval '1 day' end
-  from generate_series(1, 3) k, generate_series(1, :rows) n;
+insert into invoices (tenant_id, id, organization_id, number, currency, subtotal_cents, total_cents, credited_cents, status, issued_on,
+                      due_on, opened_at, paid_at)
+select :t, uuidv7(), md5(:s || n)::uuid, 3 * n + k, 'USD', 49900, 49900,
+       case when late then 0 else 49900 end, case when late then 'open' else 'paid' end,
+       (now() - k * interval '30 days')::date, (now() - k * interval '30 days')::date, now() - k * interval '30 days',
+       case when not late then now() - k * interval '30 days' + mod(n, 5) * interval '1 day' end
+  from generate_series(1, 3) k, generate_series(1, :rows) n, lateral (select mod(n + k, 9) = 0 as late);
 
 insert into nps_answers (tenant_id, id, organization_id, score, answered_at)
 select :t, uuidv7(), md5(:s || n)::uuid, mod(n, 11), now() - mod(n, 300) * interval '1 day' from generate_series(1, :rows) n;
@@ -82,10 +84,12 @@ m as (
                             and (y.due_on < z.today or y.due_on = z.today and y.status = 'paid'))::integer as invoices_due_12m,
          count(*) filter (where y.due_on > (z.today - interval '12 months')::date and y.due_on <= z.today
                             and (y.paid_at at time zone 'UTC')::date <= y.due_on)::integer as invoices_on_time_12m,
-         count(*) filter (where y.disputed_at is not null and y.dispute_closed_at is null)::integer as open_disputes,
-         bool_or(y.status = 'due' and y.due_on < z.today - 30) as over_30d_late,
-         max(greatest(0, z.today - y.due_on)) filter (where y.status = 'due') as past_due_days_max
-    from payments y, clock z where y.tenant_id = app.tenant() and y.status <> 'void' group by y.organization_id),
+         bool_or(y.status <> 'paid' and y.due_on < z.today - 30) as over_30d_late,
+         max(greatest(0, z.today - y.due_on)) filter (where y.status <> 'paid') as past_due_days_max
+    from invoices y, clock z where y.tenant_id = app.tenant() and y.status in ('open', 'paid', 'uncollectible') group by y.organization_id),
+d as (
+  select e.organization_id, count(*)::integer as open_disputes
+    from disputes e where e.tenant_id = app.tenant() and e.status = 'open' group by e.organization_id),
 n as (
   select s.organization_id, count(*)::integer as nps_answers_180d, sum(s.score)::integer as nps_points_180d
     from nps_answers s, clock z
@@ -108,7 +112,7 @@ inputs as (
          case when w.organization_id is not null then coalesce(a.portal_logins_90d, 0) end as portal_logins_90d,
          coalesce(a.asked_90d, 0) as asked_90d, coalesce(a.replies_90d, 0) as replies_90d,
          coalesce(m.invoices_due_12m, 0) as invoices_due_12m, coalesce(m.invoices_on_time_12m, 0) as invoices_on_time_12m,
-         coalesce(m.open_disputes, 0) as open_disputes, coalesce(m.over_30d_late, false) as over_30d_late,
+         coalesce(d.open_disputes, 0) as open_disputes, coalesce(m.over_30d_late, false) as over_30d_late,
          coalesce(m.past_due_days_max, 0) as past_due_days_max,
          coalesce(n.nps_answers_180d, 0) as nps_answers_180d, coalesce(n.nps_points_180d, 0) as nps_points_180d, p.nps_score as account_nps,
          coalesce(t.csat_answers_180d, 0) as csat_answers_180d, coalesce(t.csat_points_180d, 0) as csat_points_180d,
@@ -119,6 +123,7 @@ inputs as (
          coalesce(f.referrals, 0) as referrals, p.status in ('cancelled', 'churned') as cancelled, a.last_touch, t.last_ticket
     from picked p cross join clock z
     left join a on a.organization_id = p.organization_id left join m on m.organization_id = p.organization_id
+    left join d on d.organization_id = p.organization_id
     left join n on n.organization_id = p.organization_id left join t on t.organization_id = p.organization_id
     left join f on f.organization_id = p.organization_id left join w on w.organization_id = p.organization_id
 )

@@ -237,3 +237,31 @@ def test_a_staff_link_opens_no_portal_and_the_other_way_round(invoke, client, as
     )
     cookies = [f"__Host-clientway-nonce={nonce}"]
     assert invoke("identity/sign_in_email_verify", body={"token": token}, token=None, cookies=cookies).status == 401
+
+
+def test_a_contact_sees_what_they_owe_and_the_primary_one_what_their_company_does(invoke, sql, client, session, tenant):
+    contact = client()
+    mine, ours, elsewhere = (ids.uuid7() for _ in range(3))
+    for number, (invoice, about) in enumerate([(mine, {"c": contact["c"]}), (ours, {"c": None})], 1):
+        sql(
+            "insert into invoices (tenant_id, id, organization_id, contact_id, number, number_text, status, currency, subtotal_cents, total_cents, "
+            "credited_cents, issued_on, due_on, opened_at, payment_url) values (:t, :i, :o, :c, :n, :name, 'open', 'USD', 500, 500, 100, '2026-11-01', "
+            "'2026-11-15', now(), 'https://pay.example/1')",
+            t=tenant.id, i=invoice, o=contact["o"], n=number, name=f"INV-{number}", **about,
+        )  # fmt: skip
+    sql(
+        "insert into invoices (tenant_id, id, organization_id, contact_id, currency, subtotal_cents, total_cents) values (:t, :i, :o, :c, 'USD', 9, 9)",
+        t=tenant.id, i=elsewhere, o=contact["o"], c=contact["c"],
+    )  # fmt: skip
+
+    def owed():
+        answer = invoke("lifecycle/portal_info", path={"slug": contact["slug"]}, token=session(contact))
+        PortalInfo.model_validate_json(answer.body)
+        return answer.json["open_invoices"]
+
+    assert owed() == [
+        {"id": str(mine), "number": "INV-1", "total_cents": 500, "balance_cents": 400, "currency": "USD", "due_on": "2026-11-15",
+         "payment_url": "https://pay.example/1"}
+    ]  # fmt: skip
+    sql("update contacts set is_primary = true where tenant_id = :t and id = :c", t=tenant.id, c=contact["c"])
+    assert [one["number"] for one in owed()] == ["INV-1", "INV-2"]

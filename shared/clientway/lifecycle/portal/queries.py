@@ -14,7 +14,7 @@ def info(tx: Tx, slug: str) -> str | None:
 
 
 # The contact comes from the credential and not from the path: the slug only has to agree. A plan or rep that the client
-# account lacks is the organization's.
+# account lacks is the organization's. Everybody sees the bills that are theirs, an organization's primary contact all of its own.
 _INFO = text("""
 select cast(json_build_object(
   'slug', c.slug,
@@ -33,6 +33,12 @@ select cast(json_build_object(
      select k.id, k.subject, k.status, k.priority, k.created_at, k.updated_at from tickets k
       where k.tenant_id = app.tenant() and k.organization_id = o.id and k.status <> 'resolved'
       order by k.created_at desc, k.id desc limit 50) q), '[]'::json),
+  'open_invoices', coalesce((select json_agg(q) from (
+     select b.id, b.number_text as number, b.total_cents, b.balance_cents, b.currency, b.due_on, b.payment_url from (
+       select i.* from invoices i where i.tenant_id = app.tenant() and i.contact_id = c.id and i.status = 'open'
+       union
+       select i.* from invoices i where i.tenant_id = app.tenant() and i.organization_id = o.id and c.is_primary and i.status = 'open') b
+      where b.balance_cents > 0 order by b.due_on, b.number limit 50) q), '[]'::json),
   'recent_activities', coalesce((select json_agg(q) from (
      select v.id, v.activity_type, v.title, v.description, v.occurred_at from activities v
       where v.tenant_id = app.tenant() and v.organization_id = o.id and v.client_visible

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from clientway.schemas import Id, Schema, Timestamp
+from clientway.schemas import Day, Id, Schema, Timestamp
 
 
 class PortalCompany(Schema):
@@ -42,6 +42,18 @@ class PortalTicket(Schema):
     updated_at: Timestamp
 
 
+class PortalInvoice(Schema):
+    """A bill that is not paid yet."""
+
+    id: Id
+    number: str
+    total_cents: int
+    balance_cents: int = Field(description="What is still owed.")
+    currency: str
+    due_on: Day
+    payment_url: str | None = Field(description="Where it can be paid; null where there is no such page.")
+
+
 class PortalActivity(Schema):
     """A line of the timeline that clients may see."""
 
@@ -64,5 +76,6 @@ class PortalInfo(Schema):
     plan: PortalPlan | None
     rep: PortalRep | None
     open_tickets: list[PortalTicket] = Field(description="The newest 50.")
+    open_invoices: list[PortalInvoice] = Field(description="The first 50 to be due; an organization's primary contact sees all of its own.")
     recent_activities: list[PortalActivity] = Field(description="The newest 20.")
     as_of: Timestamp
