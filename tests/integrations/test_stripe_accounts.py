@@ -16,6 +16,7 @@ from clientway import db
 from clientway.integrations.stripe import accounts, keys, secrets, tickets
 from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnecting
 from clientway.integrations.stripe.client import client
+from tests.lifecycle.test_organization_flights import counting_proxy  # noqa: F401  (a fixture)
 from tests.routes import state
 
 KEY = b"test-ticket-key-test-ticket-key-00"
@@ -471,3 +472,17 @@ def _audit(engine: Any, tenant: Any) -> list[str]:
     with engine.connect() as connection:
         rows = connection.scalars(text("select action from audit_log where tenant_id = :t order by at, id"), {"t": tenant.id})
         return [action for action in rows if action.startswith("stripe_account")]
+
+
+def test_every_request_keeps_to_its_budget(counting_proxy, invoke):  # noqa: F811
+    def counted(**request: Any) -> int:
+        counting_proxy.reset()
+        assert invoke(ACCOUNT, **request).status < 300
+        return int(counting_proxy.flights)
+
+    # The first request pays for its connection.
+    invoke(ACCOUNT)
+
+    assert counted() == 2
+    assert counted(method="POST", body={"mode": "key"}, headers={"Idempotency-Key": "k"}) == 4
+    assert counted(method="DELETE", headers={"If-Match": invoke(ACCOUNT).etag}) == 3
