@@ -146,9 +146,6 @@ def search(tx: Tx, term: Term | None, request: Request) -> Any:
 
 
 def has_account(tx: Tx, contact_id: UUID) -> bool | None:
-    """Whether the person behind a live contact has an account; None when there is no such contact."""
-    found: bool | None = tx.scalar(
-        text("select app.has_account(c.id) from contacts c where c.tenant_id = app.tenant() and c.id = :id and c.deleted_at is null"),
-        {"id": contact_id},
-    )
+    """Whether the person behind a live contact, under any id it had, has an account; None when there is no such contact."""
+    found: bool | None = tx.scalar(text(f"select bool_or(app.has_account(s.id)) from ({_SELVES}) s"), {"contact_id": contact_id})
     return found
