@@ -13,11 +13,12 @@ I = invoices.alias("i")  # noqa: E741  (as the SQL beside it has it)
 # Only the tenant's own day tells what is overdue there; the zone is read by a function that no name of one can break.
 _OVERDUE = "(i.status = 'open' and i.balance_cents > 0 and i.due_on < (select app.tenant_day(cast(:now as timestamptz))))"
 _EMBEDDED: Final = {
-    # A payment that is for nothing else has something left: the client paid too much.
-    "payment_state": """case when i.payment_state = 'paid' and i.allocated_cents > 0 and exists (
-          select from allocations a join payments p on p.tenant_id = app.tenant() and p.id = a.payment_id
+    # A payment that is for nothing else has something left: the client paid too much. Not `exists`, which the planner may answer
+    # from all of the tenant's allocations at once.
+    "payment_state": """case when i.payment_state = 'paid' and i.allocated_cents > 0 and (
+          select true from allocations a join payments p on p.tenant_id = app.tenant() and p.id = a.payment_id
            where a.tenant_id = app.tenant() and a.invoice_id = i.id and a.released_at is null
-             and p.unapplied_cents > 0 and p.quote_id is null and p.allocated_cents = a.amount_cents)
+             and p.unapplied_cents > 0 and p.quote_id is null and p.allocated_cents = a.amount_cents limit 1)
           then 'overpaid' else i.payment_state end""",
     "balance_cents": "case when i.status = 'void' then 0 else i.balance_cents end",
     "organization": """(select json_build_object('id', o.id, 'name', coalesce(o.dba_name, o.legal_name), 'slug', o.slug)

@@ -116,6 +116,7 @@ create index invoices_created on public.invoices (tenant_id, created_at, id);
 create index invoices_updated on public.invoices (tenant_id, updated_at, id);
 create index invoices_status on public.invoices (tenant_id, status, updated_at, id);
 create index invoices_due on public.invoices (tenant_id, due_on, id) where status = 'open';
+create index invoices_by_due on public.invoices (tenant_id, due_on, id) where due_on is not null;
 create index invoices_contact on public.invoices (tenant_id, contact_id, created_at, id);
 create index invoices_organization on public.invoices (tenant_id, organization_id, created_at, id);
 create index invoices_job on public.invoices (tenant_id, job_id) where job_id is not null;
