@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from clientway.billing.payments.schemas import Allocation
+from tests import routes
 from tests.billing.paying import client as _client
 from tests.billing.paying import keyed, make_client
 
@@ -84,7 +85,8 @@ def test_taking_back_needs_the_right_and_the_payments_version(client, invoke):
     def release(**how):
         return invoke("billing/payment_allocation", method="DELETE", path=path, **how).status
 
-    assert release() == 428
+    target = f"/api/payments/{paid['id']}/allocations/{path['allocation_id']}"
+    assert routes.send("DELETE", target, token=client.tenant.admin).status == 428
     assert release(headers={"If-Match": '"99"'}) == 412
     assert release(headers={"If-Match": f'"{paid["version"]}"'}, token=client.tenant.editor) == 403
     assert client.payment(paid["id"])["allocated_cents"] == 100
@@ -94,7 +96,10 @@ def test_applying_needs_the_right_and_a_key(client, invoke):
     paid, body = client.pay(100), {"invoice_id": client.invoice(100)}
     path = {"payment_id": paid["id"]}
 
-    assert invoke("billing/payment_allocations", method="POST", path=path, body=body).status == 400
+    keyless = routes.send(
+        "POST", f"/api/payments/{paid['id']}/allocations", {"invoice_id": str(body["invoice_id"])}, token=client.tenant.admin
+    )
+    assert (keyless.status, keyless.json["errors"][0]["pointer"]) == (400, "#/header/idempotency-key")
     assert client.ask("allocations", paid["id"], body, token=client.tenant.viewer).status == 403
     headers = keyed()
     first, second = (invoke("billing/payment_allocations", method="POST", path=path, body=body, headers=headers) for _ in range(2))

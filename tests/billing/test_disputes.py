@@ -6,6 +6,7 @@ import pytest
 
 from clientway.billing.disputes.schemas import Dispute, DisputeWithOrganization
 from clientway.schemas import Page
+from tests import routes
 from tests.billing.paying import client as _client
 from tests.billing.paying import keyed
 
@@ -116,10 +117,10 @@ def test_what_breaks_a_rule_is_refused(client, body, pointer, code):
 
 def test_disputes_need_the_right_a_key_and_the_version(client, invoke, disputed, other_tenant):
     _, payment_id, dispute = disputed
-    path, one = {"payment_id": payment_id}, {"dispute_id": dispute["id"]}
+    one = {"dispute_id": dispute["id"]}
     match = {"If-Match": f'"{dispute["version"]}"'}
 
-    assert invoke("billing/payment_disputes", method="POST", path=path, body={}).status == 400
+    assert routes.send("POST", f"/api/payments/{payment_id}/disputes", {}, token=client.tenant.admin).status == 400
     assert client.ask("disputes", payment_id, {}, token=client.tenant.editor).status == 403
     assert invoke("billing/dispute", method="PATCH", path=one, body={"status": "won"}).status == 428
     assert (

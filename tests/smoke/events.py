@@ -33,6 +33,11 @@ _RIPE = "insert into outbox (tenant_id, id, topic, payload) values (:tenant, gen
 ARRANGED = {
     "identity.sign_in_email_verify": _LINK.format("user_id", "null"),
     "identity.portal_sign_in_verify": _LINK.format("null", ":contact"),
+    "billing.payment_allocations": """with opened as (
+        update invoices set status = 'open', number = 1, subtotal_cents = 5, total_cents = 5, issued_on = current_date, due_on = current_date,
+               opened_at = now() where tenant_id = :tenant and status = 'draft')
+      update payments set amount_cents = 100 where tenant_id = :tenant""",
+    "billing.payment_disputes": "update payments set amount_cents = 100 where tenant_id = :tenant",
     "billing.issue_recurring": """update recurring_invoices set starts_on = current_date, next_on = current_date,
       lines = '[{"description": "Care", "quantity": 1, "unit_price_cents": 100, "discount_bps": 0}]' where tenant_id = :tenant""",
     "integrations.import_cancel": _IMPORT.format("previewed"),
