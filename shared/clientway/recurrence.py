@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, rrule, weekdays
 
@@ -224,15 +223,11 @@ def to_local(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def zone_named(name: str) -> ZoneInfo:
     """A time zone by its IANA name. Raises UnknownTimeZone (422)."""
-    if name not in _zones():
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
         pointer = FieldError("#/time_zone", "unknown_time_zone", "no zone like America/New_York")
-        raise UnknownTimeZone("There is no such time zone.", errors=[pointer])
-    return ZoneInfo(name)
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+        raise UnknownTimeZone("There is no such time zone.", errors=[pointer]) from None
 
 
 class _GaveUp(Exception):  # noqa: N818  (how an expansion ends, no error)
