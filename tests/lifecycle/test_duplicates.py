@@ -200,8 +200,6 @@ def test_dismissing_is_refused(suggestion, invoke, tenant, other_tenant, listed,
     assert patch(invoke, suggestion, "dismissed", token=tenant.viewer).status == 403
     assert patch(invoke, suggestion, "dismissed", token=other_tenant.admin).status == 404
     assert patch(invoke, suggestion, "dismissed", version=9).status == 412
-    path = {"suggestion_id": suggestion.id}
-    assert invoke("lifecycle/duplicate", method="PATCH", path=path, body={"status": "dismissed"}).status == 428
     wrong = patch(invoke, suggestion, "merged")
     assert (wrong.status, wrong.json["errors"][0]["pointer"]) == (422, "#/status")
     assert len(listed()) == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks import dedupe
 from clientway.lifecycle.duplicates.rules import AUTOMATIC, SUGGEST, address, compare, keys, person
-from clientway.lifecycle.duplicates.similarity import edits, jaro_winkler, soundex
+from clientway.lifecycle.duplicates.similarity import best_jaro_winkler, edits, jaro_winkler, soundex
 
 HOME = address("12 Oak Street", None, "Springfield", "62704", "IL")
 PHONE = "+13055550123"
@@ -35,6 +35,14 @@ def test_soundex(word, code):
 )
 def test_jaro_winkler(one, other, alike):
     assert jaro_winkler(one, other) == pytest.approx(alike, abs=0.001)
+
+
+@given(st.text("abc", min_size=1, max_size=8), st.text("abc", min_size=1, max_size=8))
+def test_the_letters_in_common_bound_the_likeness(one, other):
+    common = sum(min(one.count(letter), other.count(letter)) for letter in set(one))
+
+    assert jaro_winkler(one, other) <= best_jaro_winkler(one, other, common) + 1e-9
+    assert edits(one, other, 8) >= max(len(one), len(other)) - common
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ Pair = tuple[UUID, UUID]
 # A change may be committed this long after the moment that it says of itself.
 _LATE = timedelta(minutes=15)
 _MOST_OF_A_KEY = 50
-"""A key that more contacts have says nothing; as many of them as this are compared."""
+"""Of a key that more contacts have, as many as this are looked at: it says little."""
+_MOST_COMPARED = 30
+"""With so many others one contact is compared, which bounds what a batch takes."""
 _SHARED_FROM = 3
 """A phone of this many contacts is a family's or an office's."""
 
@@ -71,14 +73,19 @@ gone as (
 insert into contact_match_keys (contact_id, key) select g.contact_id, g.key from given g on conflict do nothing
 """)
 
+# A contact is compared with those that it has most in common with; who has its number, address or birthday counts for more.
 _CANDIDATES = text(f"""
-select distinct least(k.contact_id, o.contact_id) as one, greatest(k.contact_id, o.contact_id) as other
-  from contact_match_keys k
- cross join lateral (
-   select x.contact_id from contact_match_keys x
-    where x.tenant_id = app.tenant() and x.key = k.key and x.contact_id <> k.contact_id
-    order by x.contact_id limit {_MOST_OF_A_KEY}) o
- where k.tenant_id = app.tenant() and k.contact_id = any (cast(:ids as uuid[])) and left(k.key, 1) <> '='
+with shared as (
+  select k.contact_id as mine, o.contact_id as theirs, sum(case when left(k.key, 1) in ('t', 'e', 'd') then 4 else 1 end) as weight
+    from contact_match_keys k
+   cross join lateral (
+     select x.contact_id from contact_match_keys x
+      where x.tenant_id = app.tenant() and x.key = k.key and x.contact_id <> k.contact_id
+      order by x.contact_id limit {_MOST_OF_A_KEY}) o
+   where k.tenant_id = app.tenant() and k.contact_id = any (cast(:ids as uuid[])) and left(k.key, 1) <> '='
+   group by k.contact_id, o.contact_id),
+ranked as (select s.mine, s.theirs, row_number() over (partition by s.mine order by s.weight desc, s.theirs) as place from shared s)
+select distinct least(r.mine, r.theirs) as one, greatest(r.mine, r.theirs) as other from ranked r where r.place <= {_MOST_COMPARED}
 """)
 
 # A pair that was dismissed stays so; what changed of an open one is told.

@@ -7,11 +7,12 @@ name, birth date and address. Nothing is merged by a score alone: it only orders
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from clientway import normalise
 from clientway.lifecycle.duplicates import nicknames
-from clientway.lifecycle.duplicates.similarity import edits, jaro_winkler, soundex
+from clientway.lifecycle.duplicates.similarity import best_jaro_winkler, edits, jaro_winkler, soundex
 
 VERSION = "2026-11-1"
 AUTOMATIC = 70
@@ -146,7 +147,7 @@ def keys(one: Person) -> frozenset[str]:
     order, the sound of a name with birth year, postcode or suburb, the house with its postcode, the street with its number.
     """
     found = {f"t:{phone}" for phone in one.phones} | {f"e:{_mailbox(email)}" for email in one.emails}
-    sounds = sorted({soundex(name) for name in (one.first, one.last) if name} - {""})
+    sounds = sorted({_sound(name) for name in (one.first, one.last) if name})
     year = one.born[:4]
     if one.born:
         found.add(f"d:{one.born}")
@@ -162,10 +163,15 @@ def keys(one: Person) -> frozenset[str]:
             if place.number:
                 found.add(f"h:{place.number}-{place.postcode}")
         if place.suburb:
-            found |= {f"s:{sound}-{soundex(place.suburb)}" for sound in sounds}
+            found |= {f"s:{sound}-{_sound(place.suburb)}" for sound in sounds}
         if place.street and place.number:
-            found.add(f"a:{place.number} {soundex(place.street)} {place.street[-3:]}")
+            found.add(f"a:{place.number} {_sound(place.street)} {place.street[-3:]}")
     return frozenset(found)
+
+
+def _sound(word: str) -> str:
+    """How a word sounds; of one in another script than Latin its beginning."""
+    return soundex(word) or word[:4]
 
 
 def _names(one: Person, other: Person) -> Iterator[Reason]:
@@ -195,15 +201,25 @@ def _graded(one: str, other: str, weights: tuple[int, int, int]) -> tuple[str, i
         return "missing", 0
     if one == other:
         return "agrees", agree
-    one, other = sorted((one, other))
-    alike = jaro_winkler(one, other)
-    if alike >= _SIMILAR or edits(one, other, 2) <= (1 if min(len(one), len(other)) < _LONG_WORD else 2):
-        return "nearly agrees", nearly
+    result = _likeness(*sorted((one, other)))
+    return result, contradict if result == "differs" else nearly if result == "nearly agrees" else nearly // 2
+
+
+@lru_cache(maxsize=65_536)  # names, suburbs and states come again and again
+def _likeness(one: str, other: str) -> str:
+    # The letters that both have bound what either measure can come to, and most pairs are of strangers.
+    common = sum(min(one.count(letter), other.count(letter)) for letter in set(one))
+    most = 1 if min(len(one), len(other)) < _LONG_WORD else 2
+    alike = 0.0
+    if best_jaro_winkler(one, other, common) >= _PHONETIC:
+        alike = jaro_winkler(one, other)
+    if alike >= _SIMILAR or (common >= max(len(one), len(other)) - most and edits(one, other, most) <= most):
+        return "nearly agrees"
     if alike >= _PHONETIC and soundex(one) == soundex(other):
-        return "sounds alike", nearly // 2
+        return "sounds alike"
     if one.replace(" ", "").startswith(other.replace(" ", "")) or other.replace(" ", "").startswith(one.replace(" ", "")):
-        return "one begins with the other", nearly // 2
-    return "differs", contradict
+        return "one begins with the other"
+    return "differs"
 
 
 def _reach(one: Person, other: Person) -> Iterator[Reason]:

@@ -15,7 +15,7 @@ from clientway.paging import Request
 
 AT_ONCE = 300
 """Contacts that a request looks at."""
-BATCH = 1000
+BATCH = 500
 """Contacts that a schedule looks at in one transaction."""
 
 

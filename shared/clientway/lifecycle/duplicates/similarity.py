@@ -45,6 +45,15 @@ def jaro_winkler(one: str, other: str) -> float:
     moved = sum(mine != theirs for mine, theirs in pairs) / 2
     count = len(matched)
     jaro = (count / len(one) + count / len(other) + (count - moved) / count) / 3
+    return _boosted(jaro, one, other)
+
+
+def best_jaro_winkler(one: str, other: str, common: int) -> float:
+    """What jaro_winkler comes to at most for two words that have so many letters in common."""
+    return _boosted((common / len(one) + common / len(other) + 1) / 3, one, other)
+
+
+def _boosted(jaro: float, one: str, other: str) -> float:
     shared = 0
     for mine, theirs in zip(one[:_PREFIX], other[:_PREFIX], strict=False):
         if mine != theirs:

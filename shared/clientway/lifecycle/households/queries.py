@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, literal_column, select, text
+from sqlalchemy import Text, cast, func, literal_column, select, text, true
 from sqlalchemy import Uuid as UuidType
 
 from clientway.db import Tx
@@ -43,7 +43,8 @@ select c.id, c.last_name, m.household_id,
  order by c.id for no key update of c
 """)
 _TOUCH = """with touched as (
-  update households x set {changes} version = x.version + 1, updated_at = :now where x.tenant_id = app.tenant() and x.id = :id returning x.*)"""
+  update households x set {changes} version = x.version + 1, updated_at = :now
+   where x.tenant_id = app.tenant() and x.id = :id returning x.*)"""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def take_in(tx: Tx, household_id: UUID, contact_id: UUID, relationship: str | No
 def put_out(tx: Tx, household_id: UUID, contact_id: UUID) -> bool:
     """Take somebody out of a household; whether they were in it."""
     statement = """with gone as (
-        delete from household_members m where m.tenant_id = app.tenant() and m.household_id = :id and m.contact_id = :contact_id returning 1)
+        delete from household_members m
+         where m.tenant_id = app.tenant() and m.household_id = :id and m.contact_id = :contact_id returning 1)
       update households x set version = x.version + 1, updated_at = :now from gone g
        where x.tenant_id = app.tenant() and x.id = :id returning x.id"""
     return tx.execute(text(statement), {"id": household_id, "contact_id": contact_id, "now": tx.now}).first() is not None
@@ -127,28 +129,36 @@ def put_out(tx: Tx, household_id: UUID, contact_id: UUID) -> bool:
 
 def suggestions(tx: Tx, request: Request) -> Any:
     """A page of groups of one last name at one address, without those who are of a household."""
-    a, c, m = contact_addresses.c, contacts.c, household_members.c
-    surname = func.lower(c.last_name)
+    shared = contact_addresses.c
+    # First the addresses that several have, in the order of their index, so that a page ends the search.
+    keys = (
+        select(shared.address_key)
+        .where(shared.tenant_id == func.app.tenant(), shared.address_key.is_not(None), shared.deleted_at.is_(None))
+        .group_by(shared.address_key)
+        .having(func.count() > 1)
+        .subquery("keys")
+    )
+    places = contact_addresses.alias("a")
+    a, c, m = places.c, contacts.c, household_members.c
     housed = select(1).where(m.tenant_id == func.app.tenant(), m.contact_id == c.id).exists()
-    grouped = (
+    member = """json_agg(distinct jsonb_build_object(
+      'contact_id', contacts.id, 'first_name', contacts.first_name, 'last_name', contacts.last_name))"""
+    groups = (
         select(
-            a.address_key,
             cast(func.min(cast(c.id, Text)), UuidType).label("id"),
             func.min(c.last_name).label("name"),
             func.min(a.address1).label("address1"),
             func.min(a.city).label("city"),
             func.min(a.postal).label("postal"),
-            literal_column(
-                "json_agg(distinct jsonb_build_object('contact_id', contacts.id, 'first_name', contacts.first_name, 'last_name', contacts.last_name))"
-            ).label("contacts"),
+            literal_column(member).label("contacts"),
         )
-        .join(contacts, (c.tenant_id == func.app.tenant()) & (c.id == a.contact_id))
-        .where(a.tenant_id == func.app.tenant(), a.address_key.is_not(None), a.deleted_at.is_(None), c.deleted_at.is_(None))
-        .where(c.last_name.is_not(None), ~housed)
-        .group_by(a.address_key, surname)
+        .select_from(places.join(contacts, (c.tenant_id == func.app.tenant()) & (c.id == a.contact_id)))
+        .where(a.tenant_id == func.app.tenant(), a.address_key == keys.c.address_key, a.deleted_at.is_(None))
+        .where(c.deleted_at.is_(None), c.last_name.is_not(None), ~housed)
+        .group_by(func.lower(c.last_name))
         .having(func.count(c.id.distinct()) > 1)
-        .subquery("grouped")
+        .lateral("groups")
     )
-    g = grouped.c
-    statement = select(g.name, g.address1, g.city, g.postal, g.contacts)
-    return page(tx, statement, request, {"address": g.address_key}, g.id)
+    g = groups.c
+    statement = select(g.name, g.address1, g.city, g.postal, g.contacts).select_from(keys.join(groups, true()))
+    return page(tx, statement, request, {"address": keys.c.address_key}, g.id)
