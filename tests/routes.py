@@ -31,7 +31,7 @@ for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
 
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
-PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals",
+PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals", "endpoint": "endpoint",
               "email_id": "contact_emails", "phone_id": "contact_phones", "note_id": "contact_notes", "field_id": "custom_fields"}
 # Fields and filters that name a row by another word than its table's.
 NAMES = {"person_id": "contacts", "mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
@@ -52,6 +52,8 @@ BODIES: dict[str, Any] = {
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
     "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100},
     "POST /api/payments": {"amount_cents": 100, "contact_id": ":contacts"},
+    "POST /api/invoices": {"contact_id": ":contacts", "lines": [{"description": "x", "unit_price_cents": 1}]},
+    "PATCH /api/invoices/{invoice_id}": {"lines": [{"description": "x", "unit_price_cents": 1}]},
     "POST /api/import-mappings": {"name": "ours", "mapping": {"nick": "organization.dba_name"}},
     "PATCH /api/imports/{import_id}": {"mapping": {}},
     "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from clientway import db
 from clientway.billing.gateway import GATEWAY_JSON, Gateway, of_row
 from clientway.billing.invoices.answers import I, answer, listing, overdue
 from clientway.db import Tx
@@ -243,15 +245,22 @@ with written as (
     return one(tx.execute(text(statement), given).one())
 
 
+_REFERRED_TO = "23503"
 _DELETE = text("""
 with lines as (delete from invoice_lines l where l.tenant_id = app.tenant() and l.invoice_id = :id returning l.id)
 delete from invoices i where i.tenant_id = app.tenant() and i.id = :id and (select count(*) from lines) >= 0
 """)
 
 
-def delete(tx: Tx, invoice_id: UUID) -> None:
-    """Delete a locked draft: nobody has seen it."""
-    tx.execute(_DELETE, {"id": invoice_id})
+def delete(tx: Tx, invoice_id: UUID) -> bool:
+    """Delete a locked draft: nobody has seen it. False if something refers to it all the same."""
+    try:
+        tx.execute(_DELETE, {"id": invoice_id})
+    except DBAPIError as error:
+        if db.sqlstate(error) != _REFERRED_TO:
+            raise
+        return False
+    return True
 
 
 def _json(value: Any) -> str:

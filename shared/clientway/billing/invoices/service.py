@@ -143,12 +143,13 @@ def change(tx: Tx, invoice_id: UUID, patch: InvoicePatch, *, version: int) -> An
 
 
 def delete(tx: Tx, invoice_id: UUID, *, version: int) -> None:
-    """Delete a draft. Raises NotFound (404), PreconditionFailed (412), InvoiceSent (409)."""
+    """Delete a draft. Raises NotFound (404), PreconditionFailed (412), InvoiceSent or another Conflict (409)."""
     before = _lock(tx, invoice_id).row
     check_version(before["version"], version)
     if before["status"] != "draft":
         raise rules.InvoiceSent(f"The invoice is {before['status']} and stays on record; void it instead.")
-    queries.delete(tx, invoice_id)
+    if not queries.delete(tx, invoice_id):
+        raise Conflict("Something refers to this draft; it stays.")
     effects.audit(tx, "invoice.deleted", "invoice", invoice_id, {name: before[name] for name in ("contact_id", "total_cents", "currency")})
 
 
