@@ -18,7 +18,10 @@ app = api(__name__)
     summary="Find or add a person",
     tags=["Clients"],
     operation_id="upsert_person",
-    responses={200: {"description": "The tenant knew them"}},
+    responses={
+        200: {"description": "The tenant knew them", "content": {"application/json": {"model": UpsertedPerson}}},
+        201: {"description": "New to the tenant", "content": {"application/json": {"model": UpsertedPerson}}},
+    },
 )
 def upsert_person(person: PersonInput) -> Response[UpsertedPerson]:
     """The contact that an e-mail or a phone belongs to: found (200), or made as a lead (201). What is new of them is added."""

@@ -157,7 +157,6 @@ contacts = Table(
     Column("tax_rate_bps", Integer),
     Column("default_address_id", Uuid),
     Column("ltv_cents", BigInteger, nullable=False, server_default=FetchedValue()),
-    Column("name_key", Text),
     Column("merged_into", Uuid),
     Column("merged_at", TIMESTAMP(timezone=True)),
 )

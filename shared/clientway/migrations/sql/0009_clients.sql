@@ -12,7 +12,6 @@ alter table public.contacts
   add column tax_rate_bps integer check (tax_rate_bps between 0 and 10000),
   add column default_address_id uuid,
   add column ltv_cents bigint not null default 0,
-  add column name_key text check (length(name_key) <= 401),
   add column merged_into uuid,
   add column merged_at timestamptz,
   add constraint contacts_merged_into foreign key (tenant_id, merged_into) references public.contacts (tenant_id, id),
