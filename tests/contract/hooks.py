@@ -22,7 +22,7 @@ RULES = {
         "invalid_email", "invalid_url", "unknown_target", "unknown_column", "invalid", "too_large",
         # Recurrence rules, and which of their occurrences a change begins with.
         "malformed_rrule", "unsupported_rrule", "rrule_never_occurs", "rrule_explodes", "not_following", "nothing_follows", "too_early",
-        "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_quote", "exclusive", "over_allocated",
+        "same_contact", "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_quote", "exclusive", "over_allocated",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "too_far", "too_long", "before_start", "one_of", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },
@@ -36,7 +36,8 @@ def filter_failure(context, failure, case, response):
     # An organization that was deleted still answers for its history; a service that is not offered any more stays what jobs are of,
     # and can be changed and offered again.
     history = kind == "UseAfterFree" and (
-        (case.method == "GET" and case.path.startswith("/api/organizations/{organization_id}/")) or case.path == "/api/services/{service_id}"
+        (case.method == "GET" and case.path.startswith("/api/organizations/{organization_id}/"))
+        or case.path == "/api/services/{service_id}"
     )
     # The form of a request is looked at before who sends it: what is wrong with it is no secret, it stands in the contract.
     form_first = kind == "MissingHeaderNotRejected" and failure.header_name == "Authorization" and response.status_code in {400, 422}

@@ -65,6 +65,9 @@ def furnish(stack):
     make(f"/api/organizations/{one}/referrals", {"referred_name": "Friend", "referred_organization_id": other})
     make("/api/imports", {"source": "contract", "rows": [{"name": "Imported"}]})
     make("/api/import-mappings", {"name": "contract", "mapping": {"name": "organization.legal_name"}})
+    service = make("/api/services", {"name": f"Service {uuid4().hex}"})
+    booking = {"client": {"first_name": "Furnished"}, "service_id": service, "start_at": "2030-01-07T10:00:00Z"}
+    assert stack.call("POST", "/api/create-job-with-client", booking).status == 201
     make("/api/members", {"email": f"{uuid4().hex}@staff.example", "role": "viewer"})
     make("/api/api-keys", {"name": "contract", "role": "viewer"})
 
