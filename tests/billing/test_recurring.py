@@ -418,6 +418,18 @@ def test_what_cannot_be_made_is_paused_with_the_reason_and_keeps_nobody_waiting(
     assert topics.count("recurring_invoice.paused") == 1
 
 
+def test_a_zone_that_this_machine_does_not_know_is_its_trouble_and_no_pause(post, tenant, admin_engine, invoke):
+    one = post().json
+    with admin_engine.connect() as connection:
+        connection.execute(text("update recurring_invoices set time_zone = 'Mars/Olympus' where tenant_id = :t"), {"t": tenant.id})
+    with pytest.raises(ExceptionGroup):
+        issue.issue_all([tenant.id], db.job_transaction, until=lambda: False)
+    with admin_engine.connect() as connection:
+        connection.execute(text("update recurring_invoices set time_zone = 'UTC' where tenant_id = :t"), {"t": tenant.id})
+    assert issue.issue_all([tenant.id], db.job_transaction, until=lambda: False) == 1
+    assert invoke("billing/recurring_invoice", path={"recurring_invoice_id": one["id"]}).json["status"] == "active"
+
+
 def test_every_request_keeps_to_its_budget(counting_proxy, post, patch, invoke):  # noqa: F811
     post()
     counted = {}

@@ -180,19 +180,33 @@ def test_a_job_of_somebody_who_has_left_waits_for_whoever_takes_it(tx, at, clien
                 and id = (select organization_id from contacts where tenant_id = app.tenant() and id = :i)""",
             "client blacklisted",
         ),
-        (
-            "update job_series set rrule = 'FREQ=NEVER' where tenant_id = app.tenant() and contact_id = :i",
-            "The recurrence rule is refused.",
-        ),
     ],
 )
-def test_a_series_without_a_client_or_a_rule_ends_with_its_reason(tx, at, client, statement, reason):
+def test_a_series_without_a_client_ends_with_its_reason(tx, at, client, statement, reason):
     series = begin(tx, client)
     tx.execute(text(statement), {"i": client})
     at(NOW + timedelta(days=30))
     materialize.materialize(tx)
     ended = JobSeriesWithJobs.model_validate_json(service.read(tx, series.id))
     assert (ended.status, ended.status_reason, len(jobs(tx, series.id))) == ("ended", reason, 9)
+
+
+@pytest.mark.parametrize(("column", "nonsense"), [("rrule", "FREQ=NEVER"), ("time_zone", "Mars/Olympus")])
+def test_a_series_that_cannot_go_on_is_tried_again_the_next_day(tx, at, client, column, nonsense):
+    series = begin(tx, client)
+    right = getattr(series, column)
+    statement = text(f"update job_series set {column} = :v where tenant_id = app.tenant() and id = :i")
+    tx.execute(statement, {"v": nonsense, "i": series.id})
+    at(NOW + timedelta(days=30))
+    assert (materialize.materialize(tx), materialize.materialize(tx)) == (1, 0)
+    stuck = JobSeriesWithJobs.model_validate_json(service.read(tx, series.id))
+    assert (stuck.status, stuck.status_reason.startswith("cannot go on: The"), len(jobs(tx, series.id))) == ("active", True, 9)
+
+    tx.execute(statement, {"v": right, "i": series.id})
+    at(NOW + timedelta(days=31))
+    assert materialize.materialize(tx) == 1
+    healed = JobSeriesWithJobs.model_validate_json(service.read(tx, series.id))
+    assert (healed.status_reason, clocks(jobs(tx, series.id))) == (None, mondays(datetime(2026, 3, 2, 9), 13))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from clientway.billing.recurring import queries, service
 from clientway.billing.recurring.queries import Locked
 from clientway.db import LockTimeout, SerializationConflict, Tx
 from clientway.errors import Conflict, Unprocessable
+from clientway.recurrence import UnknownTimeZone
 
 CATCH_UP = 12
 """Invoices of one recurring one in one transaction; the next transaction goes on where it ended."""
@@ -94,10 +95,11 @@ def _issue_or_pause(transaction: Callable[[], Any], recurring_invoice_id: UUID) 
     try:
         with transaction() as tx:
             return issue(tx, recurring_invoice_id)
-    except (LockTimeout, SerializationConflict):
+    except (LockTimeout, SerializationConflict, UnknownTimeZone):
+        # Nothing that is wrong with it: another time, or on a machine that knows its zone, it can be made.
         raise
     except (Unprocessable, Conflict) as refused:
-        # A service, a price, a zone that is no more: somebody has to look at it.
+        # A service or a price that is no more: somebody has to look at it.
         reason = "; ".join([refused.detail, *(f"{error.pointer} {error.message}" for error in refused.errors)])
         with transaction() as tx:
             locked = queries.claim(tx, recurring_invoice_id)

@@ -17,6 +17,7 @@ from clientway.work.series.queries import Due
 
 CHUNK = 25
 """Series in one transaction: at most 60 jobs each."""
+STUCK = "cannot go on: "
 
 
 def materialize(tx: Tx) -> int:
@@ -70,15 +71,16 @@ def materialize_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, 
 
 def _next(one: Due, now: datetime) -> tuple[list[NewJob], dict[str, Any]]:
     """The jobs of a series that are due, and how far it has come with them."""
-    kept = {"id": one.row["id"], "status": "active", "status_reason": one.row["status_reason"]}
-    over = {**kept, "status": "ended", "next_local": None, "materialized_until": None}
+    reason = one.row["status_reason"]
+    kept = {"id": one.row["id"], "status": "active", "status_reason": None if (reason or "").startswith(STUCK) else reason}
     if one.gone:
-        return [], {**over, "status_reason": f"client {one.gone}"}
+        return [], {**kept, "status": "ended", "status_reason": f"client {one.gone}", "next_local": None, "materialized_until": None}
     try:
         ahead = expand(one.row, now, since=datetime.fromisoformat(one.row["next_local"]))
     except Unprocessable as refused:
-        # A rule or a time zone that was known when it was written and is no longer.
-        return [], {**over, "status_reason": refused.detail}
+        # A rule or a time zone that was known when it was written and is no longer, on this machine: the next day's run tries again.
+        waits = {"next_local": one.row["next_local"], "materialized_until": (now + HORIZON).isoformat()}
+        return [], {**kept, **waits, "status_reason": f"{STUCK}{refused.detail}"}
     # Somebody who is no longer there is not sent: the job waits for whoever takes it.
     series = {**one.row, "assignee_id": str(one.assignee_id) if one.assignee_id else None}
     rows = jobs.new(series, one.terms, ahead.occurrences, busy=[])
