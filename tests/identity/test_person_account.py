@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +10,8 @@ from sqlalchemy.exc import DatabaseError
 
 from clientway import access, db, ids, tokens
 from clientway.identity.person_account.schemas import HistoryLine, PersonSignedIn
+from clientway.messaging.mail.service import QueuedMail
+from clientway.messaging.mail.templates import render
 from clientway.schemas import Page
 from tests.identity.conftest import cookie
 from tests.identity.persons import NONCE, Persons
@@ -86,6 +88,11 @@ def test_the_mail_is_nobodys_and_names_no_tenant(persons, email, tenant):
     [mail] = persons.mails(email)
     assert (mail["template"], mail["tenant_name"], mail["to"]) == ("person_link", "Clientway", email)
     assert "/sign-in#person=1&token=" in mail["url"]
+    queued = {"id": str(uuid4()), "tenant_id": str(UUID(int=0)), "topic": "mail", "payload": mail}
+    sent = QueuedMail.model_validate_json(json.dumps(queued)).payload
+    rendered = render(sent.template, {name: value for name, value in sent.model_dump().items() if value is not None})
+    assert mail["code"] in rendered.text
+    assert mail["url"] in rendered.text
 
 
 def test_no_readable_address_is_kept(persons, email, sql):
