@@ -151,6 +151,17 @@ def _of_account(some: Callable[[str], None]) -> None:
         " insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, source_key, occurred_at)"
         " select tenant_id, gen_random_uuid(), organization_id, contact_id, 'payment', amount_cents, currency, id, id::text, now() from p"
     )
+    some(
+        "with p as (insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at)"
+        "  values (:t, gen_random_uuid(), :o, :c, 500, 'USD', 'succeeded', 'cash', now()) returning *),"
+        " i as (insert into invoices (tenant_id, id, organization_id, contact_id, currency, status, number, number_text, subtotal_cents,"
+        "   total_cents, issued_on, due_on, opened_at)"
+        "  values (:t, gen_random_uuid(), :o, :c, 'USD', 'open', :n, cast(:n as text), 800, 800, current_date, current_date, now()) returning *),"
+        " d as (insert into disputes (tenant_id, id, organization_id, payment_id, amount_cents, currency, status, opened_at)"
+        "  select tenant_id, gen_random_uuid(), organization_id, id, 100, 'USD', 'open', now() from p)"
+        " insert into allocations (tenant_id, id, payment_id, invoice_id, amount_cents)"
+        " select p.tenant_id, gen_random_uuid(), p.id, i.id, 500 from p, i"
+    )
     some("insert into deals (tenant_id, id, organization_id, contact_id, name) values (:t, gen_random_uuid(), :o, :c, 'Deal')")
     some(
         "with d as (insert into deals (tenant_id, id, organization_id, contact_id, name) values (:t, gen_random_uuid(), :o, :c, 'Deal') returning *)"
