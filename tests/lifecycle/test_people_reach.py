@@ -1,14 +1,23 @@
 """Contacts' several e-mails and phones: their endpoints, and that they follow the contact whoever writes it."""
 
 import json
+import threading
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from clientway import access, db, effects, tokens
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts.schemas import Contact, ContactEmail, ContactPhone
+from clientway.lifecycle.contacts.service import ContactExists
+from clientway.lifecycle.people import service as people
+from clientway.lifecycle.people.schemas import PersonInput
+from clientway.lifecycle.reach import service as reach
+from clientway.lifecycle.reach.schemas import ContactEmailCreate
 from clientway.schemas import Page
 
 
@@ -256,3 +265,37 @@ def test_many_contacts_change_in_one_statement(tx):
     ).one()
     assert tuple(left) == (499, 1, 500)
     assert tx.scalar(text("select count(*) from contact_phones where tenant_id = app.tenant()")) == 1
+
+
+@pytest.mark.parametrize("second", ["add", "upsert", "upsert another"])
+def test_who_takes_an_e_mail_while_another_does_is_told_so(tenant, invoke, second):
+    """The first has it as a further e-mail, not yet committed; the other has looked and found nobody."""
+    first, other = (UUID(invoke("lifecycle/clients", method="POST", body={"email": f"{name}@x.example"}).json["id"]) for name in "ab")
+
+    def begin():
+        return db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC))
+
+    holding, waiting, refusals = begin(), begin(), []
+    reach.add_email(holding, first, ContactEmailCreate(email="new@x.example"))
+
+    def take():
+        try:
+            if second == "add":
+                reach.add_email(waiting, other, ContactEmailCreate(email="new@x.example"))
+            else:
+                known = {"upsert": {"email": "new@x.example"}, "upsert another": {"email": "new@x.example", "phone": "+13055550101"}}[
+                    second
+                ]
+                people.upsert(waiting, PersonInput(**known))
+        except ContactExists as refusal:
+            refusals.append(refusal)
+        finally:
+            db.rollback(waiting)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    taking.join(0.5)
+    assert taking.is_alive()
+    db.commit(holding, effects.pending(holding))
+    taking.join(10)
+    assert [refusal.errors[0].pointer for refusal in refusals] == ["#/email"]

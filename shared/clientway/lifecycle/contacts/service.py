@@ -231,7 +231,7 @@ def _insert(tx: Tx, write: Write, keys: Keys, dossier: Dossier | None = None, de
         try:
             answer = queries.insert(tx, write, dossier, derived)
         except DatabaseError as error:
-            raise _explained(error) from None
+            raise explained(error) from None
         if answer is not None:
             return answer
         _check_keys(queries.probe(tx, keys), None, None)
@@ -256,10 +256,10 @@ def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, *, sent: Row |
     try:
         return queries.update(tx, dossier, write, _derived(dossier, {**(dossier.target or {}), **row}))
     except DatabaseError as error:
-        raise _explained(error) from None
+        raise explained(error) from None
 
 
-def _explained(error: DatabaseError) -> Exception:
+def explained(error: DatabaseError) -> Exception:
     """Somebody took it between the look and the write; the transaction is lost, so nobody can be asked who."""
     field = _CONSTRAINTS.get(db.constraint_name(error) or "")
     if field is None:

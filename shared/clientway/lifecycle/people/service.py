@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from sqlalchemy.exc import DatabaseError
+
 from clientway import effects, normalise
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
@@ -172,7 +174,10 @@ def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> R
     row |= contacts.found_by(row) | {"slug": contacts.slug(row), "created_at": moment, "updated_at": moment}
     own = {**row, "birth_date": None, "emails": [given.email_norm] if given.email_norm else [], "phones": [given.phone_e164]}
     person = Reachable(contact_id, given.email_norm, given.phone_e164)
-    return row if queries.insert(tx, row, person, _suggestions(tx, own, others)) else None
+    try:
+        return row if queries.insert(tx, row, person, _suggestions(tx, own, others)) else None
+    except DatabaseError as error:
+        raise contacts.explained(error) from None
 
 
 def _add(tx: Tx, row: Row, given: _Given, *, phone_is_free: bool) -> int:

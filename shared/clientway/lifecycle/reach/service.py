@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import DatabaseError
+
 from clientway import effects, normalise
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
@@ -111,7 +113,10 @@ def add_secondary(
     if email is None and phone is None:
         return version
     line = names.reach(None, phone and phone[1], email and email[1])
-    added = queries.add_secondary(tx, contact_id, email=email, phone=phone, line=line)
+    try:
+        added = queries.add_secondary(tx, contact_id, email=email, phone=phone, line=line)
+    except DatabaseError as error:
+        raise contacts.explained(error) from None
     changed = {name: pair[0] for name, pair in (("emails", email), ("phones", phone)) if pair is not None}
     effects.audit(tx, "contact.updated", "contact", contact_id, changed)
     return added
@@ -130,7 +135,10 @@ def _add(tx: Tx, kind: Kind, dossier: Dossier, body: ContactEmailCreate | Contac
         "created_at": tx.now.isoformat(),
     }  # fmt: skip
     contact_id = UUID(target["id"])
-    shared = queries.insert(tx, kind, contact_id, row)
+    try:
+        shared = queries.insert(tx, kind, contact_id, row)
+    except DatabaseError as error:
+        raise contacts.explained(error) from None
     row |= {"shared": shared} if kind == "phone" else {}
     after = {**keys, f"{kind}s": [*there, {**row, "is_primary": False}]}
     if row["is_primary"]:
