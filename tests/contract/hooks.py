@@ -22,7 +22,7 @@ RULES = {
         "invalid_email", "invalid_url", "unknown_target", "unknown_column", "invalid", "too_large",
         # Recurrence rules, and which of their occurrences a change begins with.
         "malformed_rrule", "unsupported_rrule", "rrule_never_occurs", "rrule_explodes", "not_following", "nothing_follows", "too_early",
-        "same_contact", "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_quote", "exclusive", "over_allocated",
+        "same_contact", "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_job", "unknown_quote", "exclusive", "over_allocated",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "too_far", "too_long", "before_start", "one_of", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },
