@@ -257,6 +257,9 @@ def test_a_refund_at_the_provider_outruns_one_that_was_asked_for(client, paid):
     connect(client)
     ours = UUID(client.ask("refunds", paid.kept["id"], {"amount_cents": 700}).json["id"])
 
+    assert paid.refund("pending", cents=800) == "applied"
+    assert paid.kept["refunding_cents"] == 1500
+    assert client.ask("refunds", paid.kept["id"], {"amount_cents": 1}).json["left_cents"] == 0
     assert paid.refund(cents=800) == "applied"
     assert paid.refund("failed", 700, named=None, ours=ours) == "applied"
 

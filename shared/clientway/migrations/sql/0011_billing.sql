@@ -171,6 +171,7 @@ create table public.payments (
   failure text check (length(failure) <= 500),
   -- Kept by triggers: what of it pays invoices, what was given back, what a lost dispute took; and what of these two came out of
   -- what pays invoices. The rest of it is the client's credit.
+  -- What is on its way back (refunding) was asked for and is no fact yet: two may ask for more than there is, and one is refused.
   allocated_cents bigint not null default 0 check (allocated_cents >= 0),
   refunded_cents bigint not null default 0 check (refunded_cents >= 0),
   refunding_cents bigint not null default 0 check (refunding_cents >= 0),
@@ -194,7 +195,6 @@ create table public.payments (
   primary key (tenant_id, id),
   constraint payments_allocated check (allocated_cents <= amount_cents),
   constraint payments_refunded check (refunded_cents + lost_cents <= amount_cents),
-  constraint payments_refunding check (refunding_cents <= amount_cents),
   constraint payments_unapplied check (allocated_cents + refunded_cents + lost_cents - returned_cents <= amount_cents),
   check ((status = 'succeeded') = (captured_at is not null)),
   check (status = 'succeeded' or (allocated_cents = 0 and refunded_cents = 0 and refunding_cents = 0 and lost_cents = 0)),
