@@ -206,6 +206,23 @@ def test_many_at_once_make_one(tenant, begin, admin_engine):
     assert phones == 4
 
 
+def test_one_new_phone_told_by_several_at_once_is_written_once(upsert, contact, begin):
+    made = upsert(201, email="ann@example.com", phone="305 555 0100")
+    first, second = begin(), begin()
+    told = PersonInput(email="ann@example.com", phone="+13055550199")
+    people.upsert(first, told)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(people.upsert(second, told)))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    db.commit(first, effects.pending(first))
+    waiting.join(10)
+    db.commit(second, effects.pending(second))
+    assert (found[0].contact_id, found[0].version) == (UUID(made["contact_id"]), 2)
+    assert [one["phone_e164"] for one in contact(made["contact_id"])["phones"]] == ["+13055550100", "+13055550199"]
+
+
 def test_holding_opens_an_organization_once(tx):
     known = people.upsert(tx, PersonInput(**JOHN))
     held = people.hold(tx, known.contact_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.exc import DatabaseError
 
 from clientway import effects, normalise
-from clientway.db import Tx
+from clientway.db import SerializationConflict, Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
@@ -71,7 +71,7 @@ def upsert(tx: Tx, person: PersonInput) -> Known:
     """Find the contact that somebody is, or make one; what is new of them is added to it as long as it is nobody else's.
 
     Somebody with neither e-mail nor phone is always new. Raises Unprocessable (422) for an e-mail that is none, and where
-    nothing is left to know them by.
+    nothing is left to know them by; ContactExists or SerializationConflict (409) when others were faster.
     """
     given = _read(tx, person)
     for _ in range(slugs.TRIES):
@@ -84,6 +84,8 @@ def upsert(tx: Tx, person: PersonInput) -> Known:
             if others:
                 queries.suggest(tx, _suggestions(tx, row, others))
             version = _add(tx, row, given, phone_is_free=decision.phone_is_free)
+            if version is None:
+                continue
             organization_id = UUID(row["organization_id"]) if row["organization_id"] else None
             return Known(
                 decision.match.id, organization_id, is_new=False, version=version, matched_by=decision.by, suggested=suggested,
@@ -96,7 +98,7 @@ def upsert(tx: Tx, person: PersonInput) -> Known:
             return Known(
                 contact_id, None, is_new=True, version=1, deleted_contact_id=deleted, suggested=suggested, ignored=given.ignored, made=made
             )
-    raise slugs.SlugRace
+    raise SerializationConflict("Two changes met; try again.", headers={"Retry-After": "1"})
 
 
 def hold(tx: Tx, contact_id: UUID) -> Holder:
@@ -180,8 +182,11 @@ def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> R
         raise contacts.explained(error) from None
 
 
-def _add(tx: Tx, row: Row, given: _Given, *, phone_is_free: bool) -> int:
-    """Add to a contact what it did not have: blanks are filled, further addresses become secondary ones. Returns its version."""
+def _add(tx: Tx, row: Row, given: _Given, *, phone_is_free: bool) -> int | None:
+    """Add to a contact what it did not have: blanks are filled, further addresses become secondary ones.
+
+    Returns its version, None when it changed since it was found: it has to be looked at again.
+    """
     wanted = {"first_name": given.first_name, "last_name": given.last_name}
     email = given.email if given.email_norm and not row["by_email"] else None
     phone = given.phone if given.phone_e164 and phone_is_free else None

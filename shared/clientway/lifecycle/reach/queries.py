@@ -74,7 +74,7 @@ def touch(tx: Tx, contact_id: UUID, *, search_text: str | None = None) -> None:
 _ADD = text("""
 with held as (
   update contacts c set search_text = c.search_text || chr(10) || cast(:line as text), version = c.version + 1, updated_at = :now
-   where c.tenant_id = app.tenant() and c.id = :contact_id returning c.id, c.version),
+   where c.tenant_id = app.tenant() and c.id = :contact_id and c.version = :version returning c.id, c.version),
 mail as (
   insert into contact_emails (id, contact_id, email, email_norm, created_at)
   select cast(:email_id as uuid), h.id, cast(:email as text), cast(:email_norm as text), :now from held h
@@ -87,12 +87,13 @@ select version from held
 """)
 
 
-def add_secondary(tx: Tx, contact_id: UUID, *, email: tuple[str, str] | None, phone: tuple[str, str] | None, line: str) -> int:
-    """Add an e-mail and a phone to a contact, and what it is found by. Returns its version."""
+def add_secondary(
+    tx: Tx, contact_id: UUID, version: int, *, email: tuple[str, str] | None, phone: tuple[str, str] | None, line: str
+) -> int | None:
+    """Add an e-mail and a phone to a contact of this version, and what it is found by. Returns its next version."""
     given = {
-        "contact_id": contact_id, "line": line, "now": tx.now, "email_id": uuid7(), "phone_id": uuid7(),
+        "contact_id": contact_id, "version": version, "line": line, "now": tx.now, "email_id": uuid7(), "phone_id": uuid7(),
         **dict(zip(("email", "email_norm"), email or (None, None), strict=True)),
         **dict(zip(("phone", "phone_e164"), phone or (None, None), strict=True)),
     }  # fmt: skip
-    version: int = tx.execute(_ADD, given).scalar_one()
-    return version
+    return tx.execute(_ADD, given).scalar_one_or_none()

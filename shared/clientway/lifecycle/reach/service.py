@@ -108,17 +108,21 @@ def remove(tx: Tx, kind: Kind, contact_id: UUID, row_id: UUID, *, version: int) 
 
 def add_secondary(
     tx: Tx, contact_id: UUID, version: int, *, email: tuple[str, str] | None = None, phone: tuple[str, str] | None = None
-) -> int:
-    """Add an e-mail, a phone or both (each as written, and normalised) behind those a contact has. Returns its version."""
+) -> int | None:
+    """Add an e-mail, a phone or both (each as written, and normalised) behind those a contact of this version has.
+
+    Returns the version that it has now, None when it has changed meanwhile. Raises ContactExists (409) for somebody else's e-mail.
+    """
     if email is None and phone is None:
         return version
     line = names.reach(None, phone and phone[1], email and email[1])
     try:
-        added = queries.add_secondary(tx, contact_id, email=email, phone=phone, line=line)
+        added = queries.add_secondary(tx, contact_id, version, email=email, phone=phone, line=line)
     except DatabaseError as error:
         raise contacts.explained(error) from None
-    changed = {name: pair[0] for name, pair in (("emails", email), ("phones", phone)) if pair is not None}
-    effects.audit(tx, "contact.updated", "contact", contact_id, changed)
+    if added is not None:
+        changed = {name: pair[0] for name, pair in (("emails", email), ("phones", phone)) if pair is not None}
+        effects.audit(tx, "contact.updated", "contact", contact_id, changed)
     return added
 
 
