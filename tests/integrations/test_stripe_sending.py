@@ -355,6 +355,19 @@ def test_an_endpoint_that_is_not_there_is_looked_for_again_soon(outside, monkeyp
     assert secrets.webhook_secrets(endpoint) == ("whsec_a",)
 
 
+def test_secrets_are_encrypted_with_the_installations_own_key(outside, monkeypatch):
+    import boto3
+
+    own = boto3.client("kms", region_name="us-east-1").create_key()["KeyMetadata"]["Arn"]
+    monkeypatch.setenv("SECRETS_KMS_ID", own)
+    monkeypatch.setenv("STRIPE_SECRETS", "/another-stack/stripe")
+
+    outside.connect("rk_test_k", ENDPOINT)
+
+    (parameter,) = outside.ssm.describe_parameters()["Parameters"]
+    assert (parameter["Name"], parameter["Type"], parameter["KeyId"]) == (f"/another-stack/stripe/{ENDPOINT}", "SecureString", own)
+
+
 @pytest.mark.parametrize(
     "name", ["", "x", "../clientway/stripe/connect", "CONNECT", f"{ENDPOINT}/x", ENDPOINT.upper(), ENDPOINT.replace("-", "")]
 )
