@@ -473,6 +473,18 @@ def test_a_deleted_survivor_is_restored_first(merge, client, undo, invoke):  # n
     assert undo(done["id"]).status == 200
 
 
+def test_restoring_an_emptied_organization_does_not_unmerge(merge, client, undo, invoke, contact):  # noqa: F811
+    survivor, merged = client(), client(email="a@x.example")
+    done = merge(survivor, merged).json
+    path = {"organization_id": contact(merged)["organization_id"]}
+
+    answer = invoke("lifecycle/organization_restore", method="POST", path=path)
+
+    assert (answer.status, contact(merged)["merged_into"]) == (200, str(survivor))
+    assert undo(done["id"]).status == 200
+    assert contact(merged)["deleted_at"] is None
+
+
 def test_undoing_is_refused_to_others(merge, client, undo, tenant, other_tenant, contact):  # noqa: F811
     survivor, merged = client(), client()
     done = merge(survivor, merged).json

@@ -231,11 +231,13 @@ def delete(tx: Tx, organization_id: UUID) -> None:
     tx.execute(_DELETE, {"organization_id": organization_id, "now": tx.now})
 
 
-# What was deleted with the organization has its very time of deletion; what was deleted before stays deleted.
+# What was deleted with the organization has its very time of deletion; what was deleted before stays deleted, and who was merged
+# into another comes back by undoing that.
 _RESTORE = text("""
 with people as (
   update contacts c set deleted_at = null, updated_at = :now, version = c.version + 1
    where c.tenant_id = app.tenant() and c.organization_id = :organization_id and c.deleted_at = cast(:deleted_at as timestamptz)
+     and c.merged_into is null
 ), places as (
   update locations l set deleted_at = null, updated_at = :now, version = l.version + 1
    where l.tenant_id = app.tenant() and l.organization_id = :organization_id and l.deleted_at = cast(:deleted_at as timestamptz)
@@ -253,7 +255,8 @@ def restore(tx: Tx, organization_id: UUID, deleted_at: str) -> None:
 _TAKEN = text("""
 with gone as (
   select c.id, c.hubspot_contact_id from contacts c
-   where c.tenant_id = app.tenant() and c.organization_id = :organization_id and c.deleted_at = cast(:deleted_at as timestamptz))
+   where c.tenant_id = app.tenant() and c.organization_id = :organization_id and c.deleted_at = cast(:deleted_at as timestamptz)
+     and c.merged_into is null)
 select live.contact_id as id from gone
   join contact_emails e on e.tenant_id = app.tenant() and e.contact_id = gone.id
   join contact_emails live on live.tenant_id = app.tenant() and live.email_norm = e.email_norm and live.live
