@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from clientway import db
 from clientway.billing.invoices import service as invoices
 from clientway.billing.payments import provider
-from clientway.billing.payments.provider import ProviderDispute, ProviderPayment, ProviderRefund
+from clientway.billing.payments.provider import Outcome, ProviderDispute, ProviderPayment, ProviderRefund
 from clientway.db import Tx
 from clientway.integrations.stripe import accounts, queries, subscriptions
 from clientway.integrations.stripe.schemas import Report, Told
@@ -104,7 +104,7 @@ def _payment(tx: Tx, state: Mapping[str, Any]) -> str:
     return "applied" if "applied" in outcomes else "unchanged"
 
 
-def _refund(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> str:
+def _refund(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> Outcome:
     found = ProviderRefund(
         provider="stripe", provider_id=one["id"], payment_provider_id=payment_id, refund_id=_uuid(one["metadata"].get("clientway_refund")),
         amount_cents=one["amount_cents"], currency=one["currency"], status=one["status"], at=_time(one["at"]), failure=one["failure"],
@@ -112,7 +112,7 @@ def _refund(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> str:
     return provider.apply_refund(tx, found)
 
 
-def _dispute(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> str:
+def _dispute(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> Outcome:
     closed = one["status"] != "open"
     found = ProviderDispute(
         provider="stripe", provider_id=one["id"], payment_provider_id=payment_id, amount_cents=one["amount_cents"],

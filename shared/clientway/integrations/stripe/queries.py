@@ -15,6 +15,7 @@ from clientway.integrations.stripe.rules import Running
 from clientway.integrations.stripe.schemas import Plan
 from clientway.integrations.tables import stripe_plans as plan_table
 from clientway.integrations.tables import subscriptions as table
+from clientway.lifecycle.accounts.schemas import PlanTier
 from clientway.paging import Request, one, page
 from clientway.schemas import Schema
 
@@ -79,7 +80,7 @@ class Subscriber:
     status: str | None
     tier: str | None
     others: tuple[Running, ...]
-    plans: Mapping[str, tuple[str, int]]
+    plans: Mapping[str, tuple[PlanTier, int]]
 
 
 _SUBSCRIBER = text("""

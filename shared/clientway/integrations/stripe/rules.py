@@ -9,9 +9,9 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final
 
-from clientway.lifecycle.accounts.schemas import SubscribedPlan
+from clientway.lifecycle.accounts.schemas import PlanStatus, PlanTier, SubscribedPlan
 
-STANDINGS: Final[Mapping[str, str]] = {
+STANDINGS: Final[Mapping[str, PlanStatus]] = {
     "trialing": "active", "active": "active", "past_due": "active", "unpaid": "paused", "paused": "paused",
     "incomplete": "inactive", "incomplete_expired": "inactive", "canceled": "cancelled",
 }  # fmt: skip
@@ -19,9 +19,9 @@ STANDINGS: Final[Mapping[str, str]] = {
 
 BILLABLE: Final = frozenset({"trialing", "active", "past_due"})
 ENDED: Final = frozenset({"canceled", "incomplete_expired"})
-_TIERS: Final = ("none", "core", "professional", "premium")
+_TIERS: Final[tuple[PlanTier, ...]] = ("none", "core", "professional", "premium")
 # A standing that says more wins where an organization has several subscriptions.
-_STANDING_ORDER: Final = ("inactive", "cancelled", "paused", "active")
+_STANDING_ORDER: Final[tuple[PlanStatus, ...]] = ("inactive", "cancelled", "paused", "active")
 # Months in a year over periods in a year, as fractions: no month is thirty days.
 _MONTHS: Final = {"day": Fraction(365, 12), "week": Fraction(52, 12), "month": Fraction(1), "year": Fraction(1, 12)}
 
@@ -31,7 +31,7 @@ class Meaning:
     """What one subscription comes to."""
 
     lookup_key: str | None
-    tier: str
+    tier: PlanTier
     minutes: int
     mrr_cents: int
     unmapped: tuple[str, ...]
@@ -44,21 +44,22 @@ class Running:
 
     provider_id: str
     status: str
-    tier: str
+    tier: PlanTier
     minutes: int
     mrr_cents: int
     period_start: datetime | None
     ends_at: datetime | None
 
 
-def meaning(state: Mapping[str, Any], plans: Mapping[str, tuple[str, int]], *, now: datetime) -> Meaning:
+def meaning(state: Mapping[str, Any], plans: Mapping[str, tuple[PlanTier, int]], *, now: datetime) -> Meaning:
     """Read a subscription (shapes.subscription) with the tenant's plans: lookup key → tier and minutes.
 
     The tier comes from a price's lookup_key or its metadata's support_plan, never from a name; of several, the highest.
     """
     keys = [(item["lookup_key"], item["support_plan"]) for item in state["items"]]
     known = [(key, plans[key]) for pair in keys for key in pair if key in plans]
-    best = max(known, key=lambda found: (_TIERS.index(found[1][0]), found[1][1]), default=(None, ("none", 0)))
+    nothing: tuple[str | None, tuple[PlanTier, int]] = (None, ("none", 0))
+    best = max(known, key=lambda found: (_TIERS.index(found[1][0]), found[1][1]), default=nothing)
     unmapped = tuple(sorted({str(pair[0] or pair[1] or "a price without lookup_key") for pair in keys if not set(pair) & plans.keys()}))
     key, (tier, minutes) = best
     return Meaning(key, tier, minutes, mrr_cents(state, now=now), unmapped)
@@ -90,7 +91,8 @@ def account_plan(subscriptions: Sequence[Running]) -> SubscribedPlan:
     What has ended counts only when nothing else is left.
     """
     live = [one for one in subscriptions if one.status not in ENDED]
-    standing = max((STANDINGS[one.status] for one in live or subscriptions), key=_STANDING_ORDER.index, default="inactive")
+    nothing: PlanStatus = "inactive"
+    standing = max((STANDINGS[one.status] for one in live or subscriptions), key=_STANDING_ORDER.index, default=nothing)
     serving = [one for one in live if STANDINGS[one.status] == standing]
     chief = max(serving, key=lambda one: (_TIERS.index(one.tier), one.minutes, one.provider_id), default=None)
     ending = [one.ends_at for one in serving]
