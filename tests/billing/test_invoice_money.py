@@ -66,6 +66,7 @@ def test_a_refund_opens_it_again_only_when_asked_to(billed, reopen, status, stat
     billed.reachable()
     opened = billed.opened(due_on="2030-01-01")
     payment = billed.pay(10_000, invoice_id=opened["id"])
+    before = billed.read(opened["id"])
 
     refund = billed.ask("refunds", payment["id"], {"amount_cents": 3_000, "invoice_id": opened["id"], "reopen": reopen, "reason": "late"})
 
@@ -73,6 +74,8 @@ def test_a_refund_opens_it_again_only_when_asked_to(billed, reopen, status, stat
     found = billed.read(opened["id"])
     assert [found[name] for name in ("status", "payment_state", "balance_cents", "refunded_cents")] == [status, state, balance, 3_000]
     assert (found["paid_at"] is None) == reopen
+    # Whoever follows what changed hears of it either way.
+    assert (found["version"] > before["version"], found["updated_at"] > before["updated_at"]) == (True, True)
     assert [one["state"] for one in billed.reminders(opened["id"])] == ["scheduled" if reopen else "canceled"] * 2
     assert len(billed.published("invoice.reopened")) == reopen
     rest = billed.ask("refunds", payment["id"], {"amount_cents": 7_000, "invoice_id": opened["id"], "reason": "all"})
