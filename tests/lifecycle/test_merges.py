@@ -536,3 +536,43 @@ def test_every_request_keeps_to_its_budget(flights, client, invoke):  # noqa: F8
 
     budget = {"preview": 2, "read": 2, "list": 2, "merge": 4, "undo of merge": 4, "merge and stage": 6, "undo of merge and stage": 6}
     assert {name: count for name, count in counted.items() if count > budget[name]} == {}, counted
+
+
+# Tables with a contact_id, or an organization_id, that a merge does not simply hand over, and why.
+STAY = {
+    "activities": "append-only; the timeline reads survivor and merged",
+    "consent_events": "append-only evidence; the result is a line of its own",
+    "ledger_entries": "append-only; moved by a pair of lines",
+    "contact_consents": "the strictest of both is written anew",
+    "contact_emails": "handed over by itself",
+    "contact_phones": "handed over by itself",
+    "contact_tags": "handed over by itself, where the survivor has none",
+    "contact_custom_values": "handed over by itself, where the survivor has none",
+    "household_members": "handed over by itself, where the survivor has none",
+    "source_records": "handed over by itself",
+    "contact_match_keys": "worked out anew",
+    "duplicate_suggestions": "settled, or hidden with the merged",
+    "portal_sessions": "revoked",
+    "sign_in_links": "a link for the merged opens nothing any more",
+    "contact_update_proposals": "a record of what was proposed to whom",
+    "contacts": "the two themselves",
+    "client_accounts": "handed over where there is none, else added up",
+    "organization_tags": "of the organization that is closed",
+    "locations": "an organization with a location is not closed",
+    "import_rows": "what an import did, as a record",
+    "lifecycle_transitions": "append-only, of the organization that is closed",
+    "staff_payments": "what staff recorded before there were invoices; nothing reads it",
+}
+
+
+@pytest.mark.parametrize(("column", "function"), [("contact_id", "contact_tables"), ("organization_id", "account_tables")])
+def test_no_table_is_forgotten(run, column, function):  # noqa: F811
+    has = {
+        row[0]
+        for row in run("select table_name from information_schema.columns where table_schema = 'public' and column_name = :c", c=column)
+    }
+    views = {row[0] for row in run("select table_name from information_schema.views where table_schema = 'public'")}
+    [(handed,)] = run(f"select app.{function}()")
+
+    assert has - views - set(handed) - set(STAY) == set()
+    assert set(handed) <= has
