@@ -21,6 +21,7 @@ OLD = [
     ("void", 0, "void", 500, None, None, None, None, None),
     ("in dispute", 0, "paid", 600, "2026-09-30", "2026-09-29T09:00:00Z", "2026-10-05T09:00:00Z", None, None),
     ("dispute over", 0, "paid", 700, None, "2026-09-28T09:00:00Z", "2026-10-05T09:00:00Z", "2026-10-06T09:00:00Z", None),
+    ("dollars", 0, "paid", 900, "2026-09-30", "2026-09-29T09:00:00Z", None, None, None),
     ("elsewhere", 1, "due", 800, "2026-12-31", None, None, None, None),
 ]
 
@@ -37,7 +38,7 @@ def converted(admin, cluster):
     with superuser(cluster, "clientway") as connection:
         for n, tenant in enumerate(tenants):
             given = {"t": tenant, "o": organizations[n], "s": f"t{n}"}
-            connection.execute(text("insert into tenants (tenant_id, name, slug) values (:t, 'T', :s)"), given)
+            connection.execute(text("insert into tenants (tenant_id, name, slug, currency) values (:t, 'T', :s, 'EUR')"), given)
             connection.execute(
                 text(
                     "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:t, :o, 'Bo', :s, 'bo', '')"
@@ -52,7 +53,7 @@ def converted(admin, cluster):
         for minute, (name, n, status, cents, due_on, paid_at, disputed_at, closed_at, note) in enumerate(OLD):
             row = {
                 "tenant_id": tenants[n], "id": ids[name], "organization_id": organizations[n], "status": status, "amount_cents": cents,
-                "currency": "EUR", "due_on": due_on, "paid_at": paid_at, "disputed_at": disputed_at, "dispute_closed_at": closed_at, "note": note,
+                "currency": "USD" if name == "dollars" else "EUR", "due_on": due_on, "paid_at": paid_at, "disputed_at": disputed_at, "dispute_closed_at": closed_at, "note": note,
                 "created_at": f"2026-09-01T09:{minute:02}:00Z", "version": 3,
             }  # fmt: skip
             names = ", ".join(row)
@@ -85,14 +86,15 @@ def test_what_was_due_once_is_an_invoice_numbered_as_it_came(converted, rows):
         ("INV-3", "void", 400, 0, 400, "unpaid", "2026-10-31", False, True, "EUR"),
         ("INV-4", "void", 500, 0, 500, "unpaid", "2026-09-01", False, True, "EUR"),
         ("INV-5", "paid", 600, 600, 0, "disputed", "2026-09-30", True, False, "EUR"),
+        ("INV-6", "paid", 900, 900, 0, "paid", "2026-09-30", True, False, "USD"),
     ]
     assert rows("select i.total_cents, number from invoices i where tenant_id = :t", t=converted["tenants"][1]) == [(800, 1)]
     assert rows("select tenant_id, last_number from billing_settings order by last_number") == [
-        (converted["tenants"][1], 1), (converted["tenants"][0], 5)
+        (converted["tenants"][1], 1), (converted["tenants"][0], 6)
     ]  # fmt: skip
     assert rows("select distinct description, quantity_thousandths from invoice_lines") == [("Recorded before invoices", 1000)]
     assert rows("""select count(*) from invoices i join invoice_lines l on l.invoice_id = i.id and l.amount_cents = i.subtotal_cents
-                    where (select count(*) from invoice_lines x where x.invoice_id = i.id) = 1""") == [(6,)]
+                    where (select count(*) from invoice_lines x where x.invoice_id = i.id) = 1""") == [(7,)]
 
 
 def test_what_was_paid_is_a_payment_that_keeps_its_id(converted, rows):
@@ -107,6 +109,7 @@ def test_what_was_paid_is_a_payment_that_keeps_its_id(converted, rows):
         (ids["paid"], 300, 0, 300, "unapplied", *by, "cash", ids["contact"], 3),
         (ids["in dispute"], 600, 600, 0, "disputed", *by, None, ids["contact"], 3),
         (ids["dispute over"], 700, 0, 700, "unapplied", *by, None, ids["contact"], 3),
+        (ids["dollars"], 900, 900, 0, "applied", *by, None, ids["contact"], 3),
     ]
     assert rows("select payment_id, status, closed_at is null from disputes order by amount_cents") == [
         (ids["in dispute"], "open", True), (ids["dispute over"], "won", False)
@@ -116,7 +119,9 @@ def test_what_was_paid_is_a_payment_that_keeps_its_id(converted, rows):
 def test_the_books_agree_with_what_triggers_would_count(converted, rows):
     contact = converted["ids"]["contact"]
 
-    assert rows("select sum(amount_cents) from ledger_entries where contact_id = :c", c=contact) == [(800,)]
+    by_currency = "select currency, sum(amount_cents) from ledger_entries where contact_id = :c group by 1 order by 1"
+    assert rows(by_currency, c=contact) == [("EUR", 800), ("USD", 900)]
+    # In the tenant's own currency.
     assert rows("select ltv_cents from contacts where id = :c", c=contact) == [(800,)]
     before = [rows(f"select to_jsonb(x) from {table} x order by id") for table in ("payments", "invoices")]
     with superuser(converted["cluster"], "clientway") as connection:
@@ -135,7 +140,7 @@ def test_nothing_of_what_was_there_is_forgotten(converted, rows):
 
 def test_row_security_and_triggers_are_as_before(converted, rows):
     assert (
-        rows("select relname from pg_class where relname in ('contacts', 'audit_log', 'invoices', 'payments') and not relforcerowsecurity")
+        rows("select relname from pg_class where relname in ('contacts', 'audit_log', 'tenants', 'invoices', 'payments') and not relforcerowsecurity")
         == []
     )
     assert rows("select tgname from pg_trigger where not tgisinternal and tgenabled <> 'O'") == []

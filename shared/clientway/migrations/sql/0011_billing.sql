@@ -335,6 +335,7 @@ create index ledger_entries_invoice on public.ledger_entries (tenant_id, invoice
 alter table public.staff_payments no force row level security;
 alter table public.contacts no force row level security;
 alter table public.audit_log no force row level security;
+alter table public.tenants no force row level security;
 alter table public.contacts disable trigger user;
 
 create function app.derived_id(p_id uuid, p_what text) returns uuid language sql immutable set search_path = ''
@@ -388,7 +389,8 @@ select p.tenant_id, app.derived_id(p.id, 'entry'), p.organization_id, p.contact_
   from public.allocations a join public.payments p on p.tenant_id = a.tenant_id and p.id = a.payment_id;
 
 update public.contacts c set ltv_cents = e.cents
-  from (select x.tenant_id, x.contact_id, sum(x.amount_cents) as cents from public.ledger_entries x group by 1, 2) e
+  from (select x.tenant_id, x.contact_id, sum(x.amount_cents) as cents
+          from public.ledger_entries x join public.tenants t on t.tenant_id = x.tenant_id and t.currency = x.currency group by 1, 2) e
  where c.tenant_id = e.tenant_id and c.id = e.contact_id;
 
 -- A dispute that was closed left the money where it was: it was won.
@@ -401,6 +403,7 @@ drop table public.staff_payments;
 drop function app.derived_id;
 alter table public.contacts enable trigger user;
 alter table public.audit_log force row level security;
+alter table public.tenants force row level security;
 alter table public.contacts force row level security;
 
 call app.guard_tenant_tables(
@@ -502,10 +505,13 @@ begin
 end $$;
 create trigger sums after insert on public.credit_notes for each row execute function app.sum_credits();
 
+-- In the tenant's currency alone: dollars and euros do not add up.
 create function app.sum_ledger() returns trigger language plpgsql set search_path = '' as $$
 begin
   update public.contacts c set ltv_cents = c.ltv_cents + s.amount
-    from (select r.tenant_id, r.contact_id, sum(r.amount_cents) as amount from added r where r.contact_id is not null group by 1, 2) s
+    from (select r.tenant_id, r.contact_id, sum(r.amount_cents) as amount
+            from added r join public.tenants t on t.tenant_id = r.tenant_id and t.currency = r.currency
+           where r.contact_id is not null group by 1, 2) s
    where c.tenant_id = s.tenant_id and c.id = s.contact_id;
   return null;
 end $$;
