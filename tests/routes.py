@@ -75,6 +75,8 @@ ANSWERS = {
     "POST /api/person/verify": {401},
     # Its ticket is nobody's.
     "POST /api/integrations/stripe/key": {401},
+    # Nobody has signed it.
+    "POST /api/webhooks/stripe/{endpoint}": {400},
     "POST /api/portal/{slug}/sign-in/verify": {401},
     "POST /api/sign-in/email/verify": {401},
     "POST /api/sign-in/oidc": {401, 403, 404},

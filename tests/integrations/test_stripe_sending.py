@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import stripe
+from botocore.exceptions import EndpointConnectionError
 
 from clientway.integrations.stripe import client as clients
 from clientway.integrations.stripe import secrets, sending
@@ -223,6 +224,20 @@ def test_nobody_at_the_address_is_tried_again(sender, monkeypatch):
     assert sender.send(sender.page()) == []
     (report,) = sender.send(sender.page(), receives=5)
     assert report["error"] == {"code": "APIConnectionError", "message": report["error"]["message"], "retryable": True}
+
+
+def test_while_keys_cannot_be_read_the_message_stays_and_the_last_time_is_reported(sender, monkeypatch):
+    secrets._known.clear()
+    monkeypatch.setattr(secrets._ssm(), "get_parameter", _away)
+
+    assert sender.send(sender.page()) == []
+    assert sender.failed == ["m"]
+    (report,) = sender.send(sender.page(), receives=5)
+    assert (report["error"]["code"], report["error"]["retryable"]) == ("secrets_unavailable", True)
+
+
+def _away(**_: Any) -> None:
+    raise EndpointConnectionError(endpoint_url="https://ssm.example")
 
 
 def test_an_account_without_a_key_is_reported(sender):

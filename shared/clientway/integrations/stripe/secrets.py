@@ -11,11 +11,19 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
+from clientway.errors import ServiceUnavailable
+
 CONNECT: Final = "connect"
 _KEPT_SECONDS: Final = 300.0
 # Shorter: an endpoint that is not there yet may be in a moment.
 _ABSENT_SECONDS: Final = 20.0
 _MOST_KEPT: Final = 1000
+
+
+class SecretsAway(ServiceUnavailable):
+    """503: what keeps the keys cannot be reached."""
+
+    code, title = "secrets_unavailable", "Secrets unavailable"
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ _known: dict[str, tuple[float, Secrets | None]] = {}
 
 
 def read(endpoint: str) -> Secrets | None:
-    """An endpoint's secrets, at most five minutes old; None when there are none. Raises what SSM raises."""
+    """An endpoint's secrets, at most five minutes old; None when there are none. Raises SecretsAway (503)."""
     if not _is_endpoint(endpoint):
         return None
     until, found = _known.get(endpoint, (0.0, None))
@@ -52,33 +60,40 @@ def webhook_secrets(endpoint: str) -> tuple[str, ...]:
 
 
 def fresh(endpoint: str) -> Secrets | None:
-    """An endpoint's secrets as they stand now."""
-    ssm = _ssm()
-    try:
-        answer = ssm.get_parameter(Name=_name(endpoint), WithDecryption=True)
-    except ssm.exceptions.ParameterNotFound:
+    """An endpoint's secrets as they stand now. Raises SecretsAway (503)."""
+    answer = _ask("get_parameter", Name=_name(endpoint), WithDecryption=True)
+    if answer is None:
         return None
     kept: dict[str, str] = json.loads(answer["Parameter"]["Value"])
     return Secrets(kept["key"], kept.get("webhook_secret"), kept.get("previous_webhook_secret"), kept.get("webhook_id"))
 
 
 def write(endpoint: str, given: Secrets) -> None:
-    """Keep an endpoint's secrets in place of those before, encrypted with the installation's own key."""
+    """Keep an endpoint's secrets in place of those before, encrypted with the installation's own key. Raises SecretsAway (503)."""
     kept = {name: value for name, value in vars(given).items() if value is not None}
     own_key = os.environ.get("SECRETS_KMS_ID")
     encryption = {"KeyId": own_key} if own_key else {}
-    _ssm().put_parameter(Name=_name(endpoint), Value=json.dumps(kept), Type="SecureString", Overwrite=True, **encryption)
+    _ask("put_parameter", Name=_name(endpoint), Value=json.dumps(kept), Type="SecureString", Overwrite=True, **encryption)
     _known.pop(endpoint, None)
 
 
 def forget(endpoint: str) -> None:
-    """Delete an endpoint's secrets; none are left when there were none."""
-    ssm = _ssm()
+    """Delete an endpoint's secrets; none are left when there were none. Raises SecretsAway (503)."""
     _known.pop(endpoint, None)
+    _ask("delete_parameter", Name=_name(endpoint))
+
+
+def _ask(operation: str, **given: Any) -> Any:
+    """What SSM answers; None for a parameter that is not there."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (as below)
+
     try:
-        ssm.delete_parameter(Name=_name(endpoint))
-    except ssm.exceptions.ParameterNotFound:
-        return
+        return getattr(_ssm(), operation)(**given)
+    except (BotoCoreError, ClientError) as error:
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+        if code == "ParameterNotFound":
+            return None
+        raise SecretsAway("What keeps the keys cannot be reached at the moment.", headers={"Retry-After": "5"}) from error
 
 
 def _is_endpoint(endpoint: str) -> bool:

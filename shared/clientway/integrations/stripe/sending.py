@@ -69,6 +69,10 @@ def send(body: str, *, last: bool) -> None:
         result = act(asked, gateway, payload)
     except clients.NotConnected as refusal:
         error = {"code": "not_connected", "message": str(refusal), "retryable": False}
+    except secrets.SecretsAway as refusal:
+        if not last:
+            raise
+        error = {"code": refusal.code, "message": refusal.detail, "retryable": True}
     except stripe.StripeError as refusal:
         error = failure(refusal)
         if error["retryable"] and not last:
