@@ -40,6 +40,15 @@ def test_the_ledger_is_listed_page_by_page_with_its_running_sum(client, invoke):
     assert rising.json["verification"] == {"ltv_cents": 600, "ledger_cents": 600, "recounted_cents": 600, "agrees": True}
 
 
+def test_other_money_is_on_the_ledger_and_adds_up_by_itself(client):
+    client.pay(100, invoice_id=client.invoice(100))
+    client.pay(500, invoice_id=client.invoice(500, currency="EUR"))
+    client.pay(700, invoice_id=client.invoice(700, currency="EUR"))
+
+    assert client.worth() == 100
+    assert [(one["currency"], one["running_cents"]) for one in client.ledger()["data"]] == [("EUR", 1200), ("EUR", 500), ("USD", 100)]
+
+
 def test_a_client_who_paid_nothing_has_an_empty_ledger(client, invoke):
     answer = invoke("billing/client_ledger", path={"contact_id": client.contact_id})
 

@@ -13,7 +13,7 @@ class LedgerEntry(Schema):
     id: Id
     kind: Literal["payment", "release", "refund", "dispute_lost", "contact_moved"]
     amount_cents: int = Field(description="Without tax; negative when money went back.")
-    running_cents: int
+    running_cents: int = Field(description="In this currency.")
     currency: Currency
     payment_id: Id | None
     invoice_id: Id | None
@@ -21,7 +21,7 @@ class LedgerEntry(Schema):
 
 
 class LedgerCheck(Schema):
-    """The client's lifetime value as kept, as the ledger's sum, and as counted anew from invoices and what pays them."""
+    """The client's lifetime value as kept, as the ledger's sum, and as counted anew from invoices; in the tenant's currency."""
 
     ltv_cents: int
     ledger_cents: int

@@ -14,14 +14,15 @@ _COUNTED = text("""
 select json_build_object('ltv_cents', c.ltv_cents, 'ledger_cents', l.cents, 'recounted_cents', n.cents,
                          'agrees', c.ltv_cents = l.cents and l.cents = n.cents)::text
   from contacts c
+  join tenants t on t.tenant_id = app.tenant()
   cross join lateral (select coalesce(sum(e.amount_cents), 0) as cents from ledger_entries e
-                       where e.tenant_id = app.tenant() and e.contact_id = c.id) l
+                       where e.tenant_id = app.tenant() and e.contact_id = c.id and e.currency = t.currency) l
   cross join lateral (
     select coalesce(sum(round(a.held * (i.total_cents - i.tax_cents) / i.total_cents)), 0)::bigint as cents
       from invoices i
       cross join lateral (select sum(x.amount_cents - x.refunded_cents - x.lost_cents) as held from allocations x
                            where x.tenant_id = app.tenant() and x.invoice_id = i.id and x.released_at is null) a
-     where i.tenant_id = app.tenant() and i.contact_id = c.id and i.total_cents > 0 and a.held is not null) n
+     where i.tenant_id = app.tenant() and i.contact_id = c.id and i.currency = t.currency and i.total_cents > 0 and a.held is not null) n
  where c.tenant_id = app.tenant() and c.id = :contact_id
 """)
 _EXISTS = text("select 1 from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id")
@@ -44,6 +45,6 @@ def of_client(tx: Tx, contact_id: UUID, request: Request, *, verify: bool) -> An
 def _entries(contact_id: UUID) -> Select[Any]:
     e = ledger_entries.c
     # A client has hundreds of entries, not millions: the sum up to each line reads them all.
-    running = cast(cast(func.sum(e.amount_cents).over(order_by=[e.occurred_at, e.id]), Text), e.amount_cents.type)
+    running = cast(cast(func.sum(e.amount_cents).over(partition_by=e.currency, order_by=[e.occurred_at, e.id]), Text), e.amount_cents.type)
     columns = (e.id, e.kind, e.amount_cents, running.label("running_cents"), e.currency, e.payment_id, e.invoice_id, e.occurred_at)
     return select(*columns).where(e.tenant_id == func.app.tenant(), e.contact_id == contact_id)

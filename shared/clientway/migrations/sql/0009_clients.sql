@@ -16,7 +16,7 @@ alter table public.contacts
   add column merged_at timestamptz,
   add constraint contacts_merged_into foreign key (tenant_id, merged_into) references public.contacts (tenant_id, id),
   add constraint contacts_merged_is_deleted check (merged_into is null or deleted_at is not null);
-comment on column public.contacts.ltv_cents is 'The sum of the contact''s ledger entries, kept with each of them (0011).';
+comment on column public.contacts.ltv_cents is 'The sum of the contact''s ledger entries in the tenant''s currency, kept with each of them (0011).';
 comment on column public.contacts.merged_into is 'The contact that this one turned out to be: its old id answers with the survivor.';
 create index contacts_status on public.contacts (tenant_id, status, updated_at, id);
 create index contacts_merged on public.contacts (tenant_id, merged_into) where merged_into is not null;
