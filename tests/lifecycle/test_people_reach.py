@@ -299,3 +299,21 @@ def test_who_takes_an_e_mail_while_another_does_is_told_so(tenant, invoke, secon
     db.commit(holding, effects.pending(holding))
     taking.join(10)
     assert [refusal.errors[0].pointer for refusal in refusals] == ["#/email"]
+
+
+def test_two_e_mails_added_at_once_are_both_found(tenant, invoke, ann):
+    begin = [db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC)) for _ in range(2)]
+    reach.add_email(begin[0], UUID(ann["id"]), ContactEmailCreate(email="one@x.example"))
+
+    def add():
+        reach.add_email(begin[1], UUID(ann["id"]), ContactEmailCreate(email="two@x.example"))
+        db.commit(begin[1], effects.pending(begin[1]))
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    adding.join(0.3)
+    assert adding.is_alive()
+    db.commit(begin[0], effects.pending(begin[0]))
+    adding.join(10)
+    for q in ("one@x", "two@x"):
+        assert [one["id"] for one in invoke("lifecycle/clients", query={"q": q}).json["data"]] == [ann["id"]]

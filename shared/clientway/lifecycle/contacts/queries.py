@@ -70,8 +70,10 @@ _KEYS = """jsonb_build_object(
   'address_of', (select x.contact_id from contact_addresses x where x.tenant_id = app.tenant()
                     and x.id = cast(:default_address_id as uuid) and x.deleted_at is null))"""
 _FIELDS = f"jsonb_build_object('fields', {DEFINITIONS})"
-# Of the contact itself; and which live one has an e-mail that this one has had, for when it comes back.
+# Of the contact itself; which live one has an e-mail that this one has had, for when it comes back; and whether somebody changed
+# it while we waited for its lock: then all but its row is still seen as it was (see organizations.dossier).
 _OWN = f"""jsonb_build_object(
+  'stale', c.xmin::text <> (select s.xmin::text from contacts s where s.tenant_id = app.tenant() and s.id = c.id),
   'tags', {TAGS}, 'custom', {CUSTOM_FIELDS}, 'reach', {reach.ROWS},
   'successor', (select x.contact_id from contact_emails e
                   join contact_emails x on x.tenant_id = app.tenant() and x.email_norm = e.email_norm and x.live and x.contact_id <> c.id
@@ -203,7 +205,11 @@ def lock_organization(tx: Tx, organization_id: UUID, keys: Keys) -> Dossier | No
 
 def lock(tx: Tx, contact_id: UUID, keys: Keys) -> Dossier | None:
     """Lock a contact, the target, with its organization; its probes say whom the keys belong to, and what else it has."""
-    return dossiers.by_contact(tx, contact_id, probes=f"{_KEYS} || {_FIELDS} || {_OWN}", **vars(keys))
+    probes = f"{_KEYS} || {_FIELDS} || {_OWN}"
+    dossier = dossiers.by_contact(tx, contact_id, probes=probes, **vars(keys))
+    if dossier is not None and (dossier.probes or {})["stale"]:
+        dossier = dossiers.by_contact(tx, contact_id, probes=probes, **vars(keys))
+    return dossier
 
 
 _ALONE = text(f"""

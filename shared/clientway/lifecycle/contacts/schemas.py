@@ -73,7 +73,7 @@ class ContactPatch(_Details, Patch):
     """Change a contact: what is sent is replaced, null clears; of custom_fields, those that are named."""
 
     REQUIRED: ClassVar = frozenset({
-        "custom_fields", "do_not_contact", "is_decision_maker", "is_primary", "portal_enabled", "status", "tags",
+        "custom_fields", "default_address_id", "do_not_contact", "is_decision_maker", "is_primary", "portal_enabled", "status", "tags",
     })  # fmt: skip
 
     location_id: Id | None = Field(None, description="A location of the same organization.")
