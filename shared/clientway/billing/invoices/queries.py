@@ -206,14 +206,17 @@ class Locked:
     lines: Sequence[Row]
     time_zone: str
     terms_days: int
+    is_live: bool
+    """Whether its organization is."""
+    is_blacklisted: bool
 
 
 _LOCK = text("""
 with o as materialized (
-  select o.id from organizations o where o.tenant_id = app.tenant()
+  select o.id, o.deleted_at, o.lifecycle_stage from organizations o where o.tenant_id = app.tenant()
      and o.id = (select x.organization_id from invoices x where x.tenant_id = app.tenant() and x.id = :id)
      for no key update)
-select to_jsonb(i) as row, t.time_zone,
+select to_jsonb(i) as row, t.time_zone, o.deleted_at is null as is_live, o.lifecycle_stage = 'blacklist' as is_blacklisted,
        coalesce((select b.terms_days from billing_settings b where b.tenant_id = app.tenant()), 14) as terms_days,
        (select json_agg(to_jsonb(l) order by l.position) from invoice_lines l
          where l.tenant_id = app.tenant() and l.invoice_id = i.id) as lines
@@ -225,7 +228,7 @@ select to_jsonb(i) as row, t.time_zone,
 def lock(tx: Tx, invoice_id: UUID) -> Locked | None:
     """Lock an invoice and, before it, its organization."""
     row = tx.execute(_LOCK, {"id": invoice_id}).one_or_none()
-    return None if row is None else Locked(row.row, row.lines or (), row.time_zone, row.terms_days)
+    return None if row is None else Locked(row.row, row.lines or (), row.time_zone, row.terms_days, row.is_live, row.is_blacklisted)
 
 
 def update(tx: Tx, invoice_id: UUID, changes: Row, lines: Sequence[Row] | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from clientway import db, effects
 from clientway.billing.gateway import gateway
@@ -97,7 +97,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     except NotFound:
         raise Unprocessable("The invoice refers to what is not there.", errors=[_unknown("contact_id")]) from None
     if not holder.organization_is_live:
-        raise ClientDeleted("The client's organization is deleted; restore it first.", organization_id=str(holder.organization_id))
+        raise _client_deleted(str(holder.organization_id))
     row = made.row | {
         "organization_id": holder.organization_id,
         "contact_id": holder.contact_id,
@@ -109,7 +109,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     opening = _opening(tx, row, made.lines, made.time_zone, made.terms_days) if invoice.open else None
     try:
         written = queries.insert(tx, row, made.lines, opening)
-    except IntegrityError as error:
+    except DBAPIError as error:
         if db.constraint_name(error) != "invoices_recurrence":
             raise
         raise AlreadyIssued("The recurring invoice has been issued for this day.") from error
@@ -156,10 +156,14 @@ def delete(tx: Tx, invoice_id: UUID, *, version: int) -> None:
 def open_(tx: Tx, invoice_id: UUID) -> Any:
     """Give a draft the next number and send it out; deposits pay it first.
 
-    Raises NotFound (404), InvoiceMoveRefused and InvoiceEmpty (409).
+    Raises NotFound (404), InvoiceMoveRefused, InvoiceEmpty, ClientDeleted and ContactBlacklisted (409).
     """
     locked = _lock(tx, invoice_id)
     rules.check_move(locked.row, "open")
+    if not locked.is_live:
+        raise _client_deleted(locked.row["organization_id"])
+    if locked.is_blacklisted:
+        raise people.ContactBlacklisted("The client's organization is on the blacklist.", organization_id=locked.row["organization_id"])
     opening = _opening(tx, locked.row, locked.lines, locked.time_zone, locked.terms_days)
     opened = queries.open_(tx, invoice_id, opening)
     return _opened(tx, locked.row, opening, opened, locked.time_zone)
@@ -282,6 +286,10 @@ def _lock(tx: Tx, invoice_id: UUID) -> Locked:
     if locked is None:
         raise _absent()
     return locked
+
+
+def _client_deleted(organization_id: str) -> ClientDeleted:
+    return ClientDeleted("The client's organization is deleted; restore it first.", organization_id=organization_id)
 
 
 def _absent() -> NotFound:
