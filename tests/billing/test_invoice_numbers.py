@@ -133,6 +133,53 @@ def test_a_payment_and_a_credit_that_race_take_no_more_than_is_owed(billed):
     assert (found["status"], found["balance_cents"]) == ("paid", 0)
 
 
+def test_who_opens_pays_credits_and_voids_at_once_never_waits_in_a_circle(billed, admin_engine, invoke):
+    clients = [billed, make_client(admin_engine, billed.tenant, invoke)]
+    quotes = [_quote(invoke, one) for one in clients]
+    ready = [UUID(billed.draft(contact_id=clients[n % 2].contact_id, open=n % 3 == 0)["id"]) for n in range(24)]
+    together = threading.Barrier(8)
+
+    def act(n):
+        together.wait()
+        done = []
+        for m in range(6):
+            one, invoice_id = clients[(n + m) % 2], ready[(5 * n + 7 * m) % 24]
+            new = InvoiceCreate.model_validate({"contact_id": one.contact_id, "lines": [LINE], "open": True})
+            deposit = PaymentCreate(amount_cents=2_500, quote_id=quotes[(n + m) % 2])
+            act = [
+                (service.create, new),
+                (service.open_, invoice_id),
+                (payments.record, PaymentCreate(amount_cents=6_000, invoice_id=invoice_id)),
+                (credit_notes.create, invoice_id, CreditNoteCreate(amount_cents=3_000, reason="x")),
+                (payments.record, deposit),
+                (service.void, invoice_id),
+            ][(n + m) % 6]
+            try:
+                with as_admin(billed.tenant) as tx:
+                    act[0](tx, *act[1:])
+            except Problem as refused:
+                done.append(refused.code)
+        return done
+
+    with ThreadPoolExecutor(8) as threads:
+        refused = {code for codes in threads.map(act, range(8)) for code in codes}
+
+    assert refused <= {"invoice_move_refused", "invoice_not_payable", "invoice_not_open", "invoice_has_payments", "credit_too_large"}
+    last = billed.invoke("billing/billing_settings").json["next_number"] - 1
+    assert _numbers(billed) == list(range(1, last + 1))
+    assert (
+        billed.rows("""select id from invoices where tenant_id = :t and status <> 'void' and (status = 'paid') <> (balance_cents = 0)
+                           and status <> 'draft'""")
+        == []
+    )
+
+
+def _quote(invoke, one):
+    deal = invoke("lifecycle/organization_deals", method="POST", path={"organization_id": one.organization_id}, body={"name": "x"}).json
+    quote = invoke("lifecycle/deal_quotes", method="POST", path={"deal_id": deal["id"]}, body={"title": "x", "amount_cents": 1})
+    return UUID(quote.json["id"])
+
+
 def test_the_database_does_not_let_a_number_be_given_twice(billed):
     opened = billed.opened()
     draft = billed.draft()
