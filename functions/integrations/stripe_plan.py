@@ -22,7 +22,11 @@ def change_stripe_plan(stripe_plan_id: UUID, patch: PlanPatch) -> Plan:
 
 
 @app.delete(
-    "/api/stripe-plans/<stripe_plan_id>", status_code=204, summary="Delete a price's plan", tags=["Stripe"], operation_id="delete_stripe_plan"
+    "/api/stripe-plans/<stripe_plan_id>",
+    status_code=204,
+    summary="Delete a price's plan",
+    tags=["Stripe"],
+    operation_id="delete_stripe_plan",
 )
 def delete_stripe_plan(stripe_plan_id: UUID) -> Response[Any]:
     """Name no plan for the price any more; what it gave stays until the subscription's next event."""
