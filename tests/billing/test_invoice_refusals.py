@@ -44,6 +44,8 @@ def test_moves_of_what_is_elsewhere(billed, what):
         ({"lines": [{**LINE, "tax_rate_bps": 10_001}]}, "#/lines/0/tax_rate_bps", "less_than_equal"),
         ({"lines": [{**LINE, "description": " "}]}, "#/lines/0/description", "string_too_short"),
         ({"due_on": "2030-01-01", "terms_days": 3}, "#/terms_days", "exclusive"),
+        ({"due_on": "0001-01-01", "open": True}, "#/due_on", "too_far"),
+        ({"due_on": "9999-12-31", "open": True}, "#/due_on", "too_far"),
         ({"total_cents": 5}, "#/total_cents", "extra_forbidden"),
         ({"currency": "usd"}, "#/currency", "string_pattern_mismatch"),
     ],
@@ -100,6 +102,15 @@ def test_who_may_do_what(billed):
     headers = {"If-Match": '"1"'}
     assert billed.invoke("billing/billing_settings", method="PATCH", body={}, headers=headers, token=editor).status == 403
     assert billed.post("open", draft["id"], token=editor).status == 200
+
+
+@pytest.mark.parametrize("how", [{}, {"open": True}])
+def test_a_due_date_does_not_move_out_of_this_world(billed, how):
+    invoice = billed.draft(LINE, **how)
+
+    refused = billed.patch(invoice, {"due_on": "0001-01-01"})
+
+    assert (refused.status, refused.json["errors"][0]["code"]) == (422, "too_far")
 
 
 def test_stale_changes_are_refused(billed):

@@ -33,6 +33,7 @@ class Draft:
 def draft(tx: Tx, invoice: InvoiceCreate) -> Draft:
     """Price an invoice. Raises Unprocessable (422)."""
     _check(invoice)
+    rules.check_due(invoice.due_on, tx.now)
     terms = _terms(tx, invoice.lines, contact_id=invoice.contact_id, job_id=invoice.job_id)
     job = terms.jobs.get(invoice.job_id) if invoice.job_id else None
     if invoice.job_id is not None and job is None:
@@ -60,6 +61,7 @@ def priced(tx: Tx, locked: Locked, patch: InvoicePatch) -> tuple[dict[str, Any],
     before, sent = locked.row, patch.model_dump(mode="json", exclude_unset=True, exclude={"lines"})
     if sent.get("due_on") is not None and sent.get("terms_days") is not None:
         raise Unprocessable(_RULE, errors=[_exclusive()])
+    rules.check_due(patch.due_on, tx.now)
     if sent.get("due_on") is not None:
         sent["terms_days"] = None
     elif sent.get("terms_days") is not None:

@@ -6,6 +6,7 @@ lines so that its parts add up, and each line is taxed on what is left of it: no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
 from clientway.errors import Conflict, FieldError, Unprocessable
@@ -17,6 +18,7 @@ PageStatus = Literal["none", "pending", "ready", "failed", "closed"]
 BPS: Final = 10_000
 THOUSANDTHS: Final = 1_000
 MOST_CENTS: Final = 10**15
+FURTHEST: Final = timedelta(days=3660)
 
 MOVES: Final[Mapping[str, tuple[str, ...]]] = {
     "draft": ("open",),
@@ -116,6 +118,13 @@ def amounts(lines: Sequence[Line], discount_bps: int) -> Amounts:
         pointer = FieldError("#/lines", "negative_tax", "the tax adds up to less than nothing")
         raise Unprocessable("The invoice breaks a rule.", errors=[pointer])
     return Amounts(subtotal, discount, sum(taxes), subtotal - discount + sum(taxes), tuple(zip(each, taxes, strict=True)))
+
+
+def check_due(due_on: date | None, now: datetime) -> None:
+    """Refuse a due date that is a slip of the pen. Raises Unprocessable (422)."""
+    if due_on is not None and abs(due_on - now.date()) > FURTHEST:
+        pointer = FieldError("#/due_on", "too_far", "more than ten years off")
+        raise Unprocessable("The invoice breaks a rule.", errors=[pointer])
 
 
 def check_move(invoice: Mapping[str, Any], target: InvoiceStatus) -> None:

@@ -139,6 +139,7 @@ def change(tx: Tx, invoice_id: UUID, patch: InvoicePatch, *, version: int) -> An
             tx, "invoice.updated", "invoice", invoice_id, {name: value for name, value in sent.items() if value != before.get(name)}
         )
         return answer
+    rules.check_due(patch.due_on, tx.now)
     return _change_sent(tx, locked, sent)
 
 
