@@ -38,9 +38,8 @@ def list_invoices(
 
 @app.post("/api/invoices", status_code=201, summary="Make an invoice", tags=["Invoices"], operation_id="create_invoice")
 def create_invoice(invoice: InvoiceCreate) -> InvoiceWithLines:
-    """Draft an invoice for a client or for a job of theirs, or open it at once, which takes an Idempotency-Key."""
-    if invoice.open:
-        require_idempotency_key(app)
+    """Draft an invoice for a client or for a job of theirs, or open it at once."""
+    require_idempotency_key(app)
     with transaction(app, needs="invoices:write") as tx:
         return service.create(tx, invoice)
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tests.billing.invoicing import LINE, job, service
 from tests.billing.invoicing import billed as _billed
 from tests.billing.paying import client as _client
-from tests.billing.paying import make_client, private_contact
+from tests.billing.paying import keyed, make_client, private_contact
 from tests.fixtures import make_tenant
 
 client, billed = _client, _billed
@@ -82,7 +82,11 @@ def test_nobody_bills_with_another_clients_job_or_anothers_rows(billed, admin_en
         assert billed.post(what, opened["id"], body, token=stranger.admin).status == 404
     assert (
         billed.invoke(
-            "billing/invoices", method="POST", body={"contact_id": billed.contact_id, "lines": [LINE]}, token=stranger.admin
+            "billing/invoices",
+            method="POST",
+            body={"contact_id": billed.contact_id, "lines": [LINE]},
+            headers=keyed(),
+            token=stranger.admin,
         ).status
         == 422
     )
@@ -97,7 +101,10 @@ def test_who_may_do_what(billed):
     for what, role in (("open", viewer), ("void", viewer), ("uncollectible", editor)):
         assert billed.post(what, opened["id"], token=role).status == 403
     assert billed.post("credit_notes", opened["id"], {"amount_cents": 1, "reason": "x"}, token=editor).status == 403
-    assert billed.invoke("billing/invoices", method="POST", body={"contact_id": billed.contact_id}, token=viewer).status == 403
+    assert (
+        billed.invoke("billing/invoices", method="POST", body={"contact_id": billed.contact_id}, headers=keyed(), token=viewer).status
+        == 403
+    )
     assert billed.patch(draft, {"notes": "x"}, token=viewer).status == 403
     headers = {"If-Match": '"1"'}
     assert billed.invoke("billing/billing_settings", method="PATCH", body={}, headers=headers, token=editor).status == 403

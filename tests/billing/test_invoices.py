@@ -61,7 +61,7 @@ def test_a_job_is_billed_as_it_is_and_once(billed):
 
     assert [(one["description"], one["amount_cents"], one["job_id"]) for one in made["lines"]] == [("Spring clean", 8_500, str(job_id))]
     assert (made["job_id"], made["contact_id"], made["status"]) == (str(job_id), str(billed.contact_id), "open")
-    again = billed.invoke("billing/invoices", method="POST", body={"job_id": job_id})
+    again = billed.invoke("billing/invoices", method="POST", body={"job_id": job_id}, headers=keyed())
     assert (again.status, again.json["code"], again.json["invoice_id"]) == (409, "job_invoiced", made["id"])
     # Somebody who says what else there is to bill may.
     assert billed.draft(LINE, job_id=job_id)["job_id"] == str(job_id)

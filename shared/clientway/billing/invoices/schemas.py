@@ -48,7 +48,7 @@ class InvoiceCreate(Schema):
     due_on: Day | None = Field(None, description="Or terms_days: counted from the day it opens.")
     terms_days: TermsDays | None = Field(None, description="The billing settings', when left out.")
     notes: LongText | None = Field(None, description="Printed on it: the client sees them.")
-    open: bool = Field(default=False, description="Number it and send it out at once; this takes an Idempotency-Key.")
+    open: bool = Field(default=False, description="Number it and send it out at once.")
 
 
 class InvoicePatch(Patch):
