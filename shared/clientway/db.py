@@ -136,7 +136,10 @@ class Tx:
         )
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
-        """Run a statement. Raises the typed errors of this module in place of the driver's; IntegrityError stays."""
+        """Run a statement. Raises the typed errors of this module in place of the driver's.
+
+        A constraint's refusal stays sqlalchemy's DatabaseError (pg8000 knows no IntegrityError): see sqlstate, constraint_name.
+        """
         with translated(fresh=self._fresh):
             return self.connection.execute(statement, parameters)
 

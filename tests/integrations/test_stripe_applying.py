@@ -325,3 +325,14 @@ def test_money_neither_gets_lost_nor_doubled_when_the_line_breaks_at_commit(prox
     assert books.state == ("paid", 0, 5000, "client")
     for table in ("payments", "refunds", "stripe_events"):
         assert books.row(f"select count(*) from {table} where tenant_id = :t") == (1,)
+
+
+def test_a_refund_that_was_given_up_and_was_made_after_all_counts(tell, report, invoke, books, tenant):
+    tell(payment(books, tenant))
+    payload = asked_for_refund(invoke, books)
+    report("stripe.refund.create", payload, error="Stripe did not answer")
+    assert books.state == ("paid", 0, 10000, "client")
+    made = refund(5000, metadata={"clientway_refund": payload["refund_id"]})
+    assert tell(payment(books, tenant, refunds=[made]), minutes=1) == "applied"
+    assert books.row("select status, count(*) over () from refunds where tenant_id = :t") == ("succeeded", 1)
+    assert books.state == ("paid", 0, 5833, "client")

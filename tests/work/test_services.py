@@ -120,3 +120,25 @@ def test_a_repeated_request_offers_once(invoke):
     again = invoke("work/services", method="POST", body={"name": "Deep clean"}, headers=headers)
 
     assert (again.status, again.body, again.headers["Idempotent-Replayed"]) == (201, first.body, "true")
+
+
+def test_a_name_that_is_taken_between_the_look_and_the_write_is_refused_all_the_same(invoke, offer, tenant, admin_engine, monkeypatch):
+    from sqlalchemy import text
+
+    from clientway.ids import uuid7
+    from clientway.work.services import service
+
+    other, look = offer("Windows"), service._lock
+
+    def and_then_somebody_takes_it(*args, **given):
+        found = look(*args, **given)
+        with admin_engine.connect() as connection:
+            connection.execute(
+                text("insert into services (tenant_id, id, name, currency) values (:t, :i, 'Deep clean', 'USD')"),
+                {"t": tenant.id, "i": uuid7()},
+            )
+        return found
+
+    monkeypatch.setattr(service, "_lock", and_then_somebody_takes_it)
+    renamed = change(invoke, other, {"name": "Deep clean"})
+    assert (renamed.status, renamed.json["code"]) == (409, "service_exists")

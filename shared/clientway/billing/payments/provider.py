@@ -127,7 +127,9 @@ def apply_refund(tx: Tx, refund: ProviderRefund) -> Outcome:
     if found is None and refund.provider_id is None:
         return "unknown_object"
     before = found or _new_refund(tx, locked, refund)
-    if found is not None and refund_rules.RANK[refund.status] <= refund_rules.RANK[found["status"]]:
+    # One that our side gave up, because no answer came, may have been made all the same.
+    given_up = found is not None and found["provider_id"] is None and found["status"] == "failed" and refund.provider_id is not None
+    if found is not None and not given_up and refund_rules.RANK[refund.status] <= refund_rules.RANK[found["status"]]:
         return _name_refund(tx, locked, found, refund)
 
     books, refund_id, at = locked.books, UUID(str(before["id"])), refund.at

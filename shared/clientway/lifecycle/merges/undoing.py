@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError
 
-from clientway import effects
+from clientway import db, effects
 from clientway.db import Tx
 from clientway.errors import Conflict
 from clientway.identity.people.service import Reachable
@@ -89,7 +89,9 @@ def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
     reachable = [Reachable(UUID(row["id"]), row["email_norm"], row["phone_e164"]) for row in rows]
     try:
         told = queries.undo(tx, plan, reachable)
-    except IntegrityError as error:
+    except DatabaseError as error:
+        if db.sqlstate(error) != "23505":
+            raise
         raise UndoCollides("What would go back is somebody else's by now; try again.") from error
     _put_stage_back(tx, survivor, after, before)
     _tell(tx, merge, survivor, merged)

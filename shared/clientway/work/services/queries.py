@@ -75,7 +75,7 @@ def lock(tx: Tx, service_id: UUID, *, name: str | None = None) -> Locked | None:
 
 
 def update(tx: Tx, service_id: UUID, row: Mapping[str, Any]) -> Any:
-    """Replace columns of a locked service. Raises sqlalchemy's IntegrityError if its name was taken at this moment."""
+    """Replace columns of a locked service. Raises sqlalchemy's DatabaseError if its name was taken at this moment."""
     changes = "".join(f"{name} = g.{name}, " for name in row)
     statement = f"""
       with given as (select * from jsonb_populate_record(null::services, cast(:row as jsonb))),

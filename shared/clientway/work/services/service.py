@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError
 
 from clientway import db, effects
 from clientway.db import Tx
@@ -53,7 +53,7 @@ def change(tx: Tx, service_id: UUID, patch: ServicePatch, *, version: int) -> An
         raise _taken(after["name"], locked.same_name)
     try:
         answer = queries.update(tx, service_id, sent)
-    except IntegrityError as error:
+    except DatabaseError as error:
         if db.constraint_name(error) != "services_name":
             raise
         raise _taken(after["name"], None) from error
