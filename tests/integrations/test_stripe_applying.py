@@ -336,3 +336,19 @@ def test_a_refund_that_was_given_up_and_was_made_after_all_counts(tell, report, 
     assert tell(payment(books, tenant, refunds=[made]), minutes=1) == "applied"
     assert books.row("select status, count(*) over () from refunds where tenant_id = :t") == ("succeeded", 1)
     assert books.state == ("paid", 0, 5833, "client")
+
+
+def test_what_was_open_before_the_account_was_connected_gets_its_page(report, books, admin_engine, tenant):
+    with admin_engine.connect() as connection:
+        connection.execute(text("update invoices set payment_page_status = 'none', payment_page_cents = null where tenant_id = :t"), {"t": tenant.id})  # fmt: skip
+        connection.execute(text("update stripe_accounts set status = 'pending' where tenant_id = :t"), {"t": tenant.id})
+    account = f"acct_{uuid4().hex}"
+    result = {"account_id": account, "livemode": False, "key_hint": "rk_test_…abcd"}
+    payload = {"gateway": {"endpoint_id": str(books.endpoint), "mode": "key", "account_id": None}}
+    assert report("stripe.account.connected", payload, result) == "applied"
+    assert page_of(books)[0] == "pending"
+    [asked] = books.rows("select payload from outbox where tenant_id = :t and topic = 'stripe.page.create'")
+    assert (asked[0]["invoice_id"], asked[0]["amount_cents"], asked[0]["gateway"]["account_id"]) == (str(books.invoice), 12000, account)
+    # Another report asks for no second page.
+    report("stripe.account.connected", payload, result)
+    assert books.row("select count(*) from outbox where tenant_id = :t and topic = 'stripe.page.create'") == (1,)

@@ -15,7 +15,7 @@ from clientway.billing.invoices import queries, rules, settling
 from clientway.billing.invoices.drafting import draft, priced
 from clientway.billing.invoices.queries import Locked, Opened, Opening
 from clientway.billing.invoices.schemas import InvoiceCreate, InvoicePatch
-from clientway.billing.invoices.settling import page_failed, page_made, settle
+from clientway.billing.invoices.settling import ask_for_pages, page_failed, page_made, settle
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.people import service as people
@@ -24,6 +24,7 @@ from clientway.work.reminders import service as reminders
 
 __all__ = [
     "Recurrence",
+    "ask_for_pages",
     "change",
     "create",
     "delete",

@@ -134,6 +134,36 @@ def close_page(tx: Tx, gateway: Gateway, ref: str) -> None:
     effects.publish(tx, "stripe.page.close", {"gateway": gateway.as_json(), "ref": ref})
 
 
+_WITHOUT_PAGE = text(f"""
+with owing as (
+  select i.id, i.number_text, i.balance_cents, i.currency, i.contact_id, {GATEWAY_JSON} as gateway from invoices i
+   where i.tenant_id = app.tenant() and i.status = 'open' and i.balance_cents > 0 and i.payment_page_status in ('none', 'failed')
+   order by i.due_on, i.id limit :most for no key update of i),
+asked as (
+  update invoices x
+     set payment_page_status = 'pending', payment_page_cents = o.balance_cents, payment_page_error = null,
+         version = x.version + 1, updated_at = :now
+    from owing o where x.tenant_id = app.tenant() and x.id = o.id and o.gateway is not null)
+select o.id, o.number_text, o.balance_cents, o.currency, o.gateway,
+       (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = o.contact_id) as email
+  from owing o where o.gateway is not null
+""")
+_MOST_AT_ONCE = 500
+
+
+def ask_for_pages(tx: Tx) -> int:
+    """Have pages made for open invoices that have none, those due first: an account was connected. Returns for how many.
+
+    For 500 at most; the others get theirs as they change, or when asked again.
+    """
+    rows = tx.execute(_WITHOUT_PAGE, {"most": _MOST_AT_ONCE, "now": tx.now}).all()
+    for row in rows:
+        gateway = of_row(row.gateway)
+        if gateway is not None:
+            ask_for_page(tx, gateway, Payable(row.id, row.number_text, row.balance_cents, row.currency, row.email))
+    return len(rows)
+
+
 _PAGE = text(f"""
 select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY_JSON} as gateway
   from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i

@@ -124,7 +124,10 @@ def _dispute(tx: Tx, payment_id: str, one: Mapping[str, Any]) -> Outcome:
 
 
 def _account(tx: Tx, state: Mapping[str, Any]) -> str:
-    return accounts.follow(tx, state["id"], charges_enabled=state["charges_enabled"])
+    outcome = accounts.follow(tx, state["id"], charges_enabled=state["charges_enabled"])
+    if outcome == "applied" and state["charges_enabled"]:
+        invoices.ask_for_pages(tx)
+    return outcome
 
 
 def _deauthorized(tx: Tx, state: Mapping[str, Any]) -> str:  # noqa: ARG001  (the event's account is the tenant's, or it would not be here)
@@ -153,6 +156,9 @@ def _report(tx: Tx, message: Report) -> str:
             provider.apply_refund(tx, _reported_refund(tx, message))
         case topic if topic.startswith("stripe.account."):
             accounts.reported(tx, topic, payload, result, error.message if error else None)
+            if error is None and topic != "stripe.account.disconnect":
+                # What was sent out before the account was there can be paid from now on.
+                invoices.ask_for_pages(tx)
         case _:
             pass
     if not queries.keep(tx, event_id=_report_id(message), type=message.topic, outcome="applied", fetched_at=tx.now):
