@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from clientway import db
+from clientway.billing.invoices import service as invoices
 from clientway.db import Tx
 from clientway.integrations.stripe import accounts, keys
 from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnect
@@ -65,6 +66,7 @@ def _connect(tx: Tx, fake: FakeStripe) -> StripeAccount:
     endpoint_id = str(accounts.connect(tx, StripeConnect(mode="key")).endpoint_id)
     result = {"account_id": account, "livemode": False, "key_hint": f"{key[:8]}…{key[-4:]}"}
     accounts.reported(tx, "stripe.account.connected", {"endpoint_id": endpoint_id, "mode": "key"}, result, None)
+    invoices.ask_for_pages(tx)
     return accounts.read(tx)
 
 
