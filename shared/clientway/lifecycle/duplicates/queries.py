@@ -32,20 +32,22 @@ _SHARED_FROM = 3
 _MARK = """'=' || c.version || ':' || coalesce((
   select max(a.updated_at)::text from contact_addresses a where a.tenant_id = app.tenant() and a.contact_id = c.id), '')"""
 
+# Each branch goes along its index and stops at so many: what lies behind them is not read for every batch.
+_UNMARKED = f"""c.deleted_at is null and not exists (
+     select from contact_match_keys k where k.tenant_id = app.tenant() and k.contact_id = c.id and k.key = {_MARK})"""
 _DUE = text(f"""
 with scan as (
   insert into duplicate_scans (updated_at) values (:now)
   on conflict (tenant_id) do update set updated_at = excluded.updated_at returning seen_at),
 changed as (
-  select c.id, c.updated_at as moment from scan s join contacts c on c.tenant_id = app.tenant() and c.updated_at >= s.seen_at
+  (select c.id, c.updated_at as moment from contacts c
+    where c.tenant_id = app.tenant() and c.updated_at >= (select s.seen_at from scan s) and {_UNMARKED}
+    order by c.updated_at, c.id limit :most)
   union all
-  select a.contact_id, a.updated_at from scan s join contact_addresses a on a.tenant_id = app.tenant() and a.updated_at >= s.seen_at),
-first as (select h.id, min(h.moment) as moment from changed h group by h.id)
-select c.id, f.moment from first f
-  join contacts c on c.tenant_id = app.tenant() and c.id = f.id
- where c.deleted_at is null
-   and not exists (select from contact_match_keys k where k.tenant_id = app.tenant() and k.contact_id = c.id and k.key = {_MARK})
- order by f.moment, c.id limit :most
+  (select c.id, x.updated_at from contact_addresses x join contacts c on c.tenant_id = app.tenant() and c.id = x.contact_id
+    where x.tenant_id = app.tenant() and x.updated_at >= (select s.seen_at from scan s) and {_UNMARKED}
+    order by x.updated_at, x.id limit :most))
+select h.id, min(h.moment) as moment from changed h group by h.id order by 2, 1 limit :most
 """)
 
 _SEEN = text("update duplicate_scans set seen_at = greatest(seen_at, :seen_at) where tenant_id = app.tenant()")
