@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from sqlalchemy import text
 
 from clientway.billing.ledger.rules import Allocation, Books, Invoice, Payment
 from clientway.db import SerializationConflict, Tx
+from clientway.lifecycle.stages.rules import Stage
+from clientway.lifecycle.stages.schemas import Rung
 
 Row = Mapping[str, Any]
 _ATTEMPTS = 3
@@ -29,7 +32,9 @@ with wanted as materialized (
   union select c.organization_id from contacts c where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)
   union select q.organization_id from quotes q where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)
 ), o as materialized (
-  select o.id, o.lifecycle_stage, o.deleted_at from organizations o
+  select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at, o.deleted_at,
+         exists (select from client_accounts y where y.tenant_id = app.tenant() and y.organization_id = o.id) as has_account
+    from organizations o
    where o.tenant_id = app.tenant() and o.id = any (array(select id from owners)) order by o.id for no key update of o
 ), a as materialized (
   select a.* from allocations a
@@ -86,7 +91,9 @@ class Organization:
 
     id: UUID
     live: bool
-    is_client: bool
+    rung: Rung
+    has_account: bool
+    """Whether they have been a client."""
     primary_contact_id: UUID | None = None
 
 
@@ -163,7 +170,7 @@ def lock(
     primary = row.primary_contacts or {}
     organizations = {
         UUID(one["id"]): Organization(
-            UUID(one["id"]), one["deleted_at"] is None, one["lifecycle_stage"] == "client", as_uuid(primary.get(one["id"]))
+            UUID(one["id"]), one["deleted_at"] is None, _rung(one), one["has_account"], as_uuid(primary.get(one["id"]))
         )
         for one in row.organizations or ()
     }
@@ -274,6 +281,11 @@ def _allocations(books: Books, given: dict[str, Any]) -> list[str]:
             join invoices i on i.tenant_id = app.tenant() and i.id = g.invoice_id)""")
         given["entered"] = json.dumps([vars(one) for one in books.entries], default=str)
     return parts
+
+
+def _rung(row: Row) -> Rung:
+    changed_at = datetime.fromisoformat(row["lifecycle_changed_at"])
+    return Rung(UUID(row["id"]), Stage(row["lifecycle_stage"]), row["lifecycle_sequence"], changed_at)
 
 
 def as_uuid(value: str | None) -> UUID | None:

@@ -26,6 +26,7 @@ from clientway.ids import uuid7
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.records import Records
 from clientway.lifecycle.stages import service as stages
+from clientway.lifecycle.stages.rules import Stage
 from clientway.paging import Request, one
 from clientway.schemas import Schema
 
@@ -150,8 +151,11 @@ def came_in(
     """What follows once money that came in is written: its client's stage, its invoices, the timeline."""
     books = locked.books
     # First of all: what is recorded before, the stages would write in a flight of its own, to weigh it too.
-    if not locked.organizations[organization_id].is_client:
-        stages.reconsider(tx, [organization_id], event_key=f"payment:{payment_id}:succeeded")
+    owner, event_key = locked.organizations[organization_id], f"payment:{payment_id}:succeeded"
+    if not owner.has_account:
+        stages.first_payment(tx, owner.rung, event_key=event_key)
+    elif owner.rung.stage is not Stage.CLIENT:
+        stages.reconsider(tx, [organization_id], event_key=event_key)
     settle(tx, books)
     metadata = {"payment_id": str(payment_id), "amount_cents": amount_cents, "currency": currency}
     paid = [{"invoice_id": str(one.invoice_id), "amount_cents": one.amount_cents} for one in books.changed if one.payment_id == payment_id]

@@ -1,6 +1,9 @@
 """What goes into and comes out of the lifecycle's endpoints."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -52,3 +55,13 @@ class Conversion(Schema):
     currency: Currency | None = Field(None, description="The tenant's, when left out.")
     client_since: Timestamp | None = Field(None, description="Now, when left out; not in the future.")
     reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Where a locked organization stands, and since when."""
+
+    organization_id: UUID
+    stage: Stage
+    sequence: int
+    changed_at: datetime

@@ -14,7 +14,7 @@ from clientway.lifecycle.organizations import existence
 from clientway.lifecycle.stages import queries
 from clientway.lifecycle.stages.queries import Applied
 from clientway.lifecycle.stages.rules import RANK, Facts, Move, Stage, check_move, settle
-from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, StageChange
+from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, Rung, StageChange
 from clientway.paging import Request
 
 
@@ -53,6 +53,17 @@ def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | Non
     ]
     if moves:
         _move(tx, *moves)
+
+
+def first_payment(tx: Tx, rung: Rung, *, event_key: str) -> None:
+    """Make a client of a locked organization that has just paid and was never one: no other fact could have a say. One statement.
+
+    Like reconsider, it leaves alone who stands beside the ladder.
+    """
+    standing = queries.Standing(rung.organization_id, rung.stage, rung.sequence, rung.changed_at, Facts(first_payment_at=tx.now), False)
+    moves = settle(standing.stage, standing.facts)
+    if moves:
+        _move(tx, *(Applied(standing, move, event_key=event_key, step=step) for step, move in enumerate(moves, 1)))
 
 
 def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mapping[UUID, str]) -> set[UUID]:
