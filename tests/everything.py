@@ -108,7 +108,13 @@ class Everything:
 def one_of_everything(engine: Engine, tenant) -> Everything:
     """Insert a row into every tenant table."""
     session, portal, link = tokens.new("ses"), tokens.new("ptl"), tokens.new("ses")
-    found = {table: uuid7() for table in ROWS} | {"user": tenant.user_id, "second": uuid7(), "second_contact": UUID(int=uuid7().int | 0xFFFF << 112), "second_invoice": uuid7(), "endpoint": uuid7()}
+    found = {table: uuid7() for table in ROWS} | {
+        "user": tenant.user_id,
+        "second": uuid7(),
+        "second_contact": UUID(int=uuid7().int | 0xFFFF << 112),
+        "second_invoice": uuid7(),
+        "endpoint": uuid7(),
+    }
     given = {
         **found,
         "session_hash": tokens.digest(session),

@@ -31,12 +31,32 @@ for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
 
 # Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
-PARAMETERS = {"/api/rep/{slug}": "reps", "/api/portal/{slug}": "contacts", "proposal_id": "contact_update_proposals", "endpoint": "endpoint",
-              "email_id": "contact_emails", "phone_id": "contact_phones", "note_id": "contact_notes", "field_id": "custom_fields"}
+PARAMETERS = {
+    "/api/rep/{slug}": "reps",
+    "/api/portal/{slug}": "contacts",
+    "proposal_id": "contact_update_proposals",
+    "endpoint": "endpoint",
+    "email_id": "contact_emails",
+    "phone_id": "contact_phones",
+    "note_id": "contact_notes",
+    "field_id": "custom_fields",
+}
 # Fields and filters that name a row by another word than its table's.
-NAMES = {"person_id": "contacts", "mapping_id": "import_mappings", "rep": "reps", "owner": "reps", "referred_organization_id": "second", "merge_id": "contact_merges",
-         "merged_id": "second_contact", "suggestion_id": "duplicate_suggestions",
-         "address_id": "contact_addresses", "default_address_id": "contact_addresses", "assignee_id": "reps", "org_client_id": "contacts", "series_id": "job_series"}
+NAMES = {
+    "person_id": "contacts",
+    "mapping_id": "import_mappings",
+    "rep": "reps",
+    "owner": "reps",
+    "referred_organization_id": "second",
+    "merge_id": "contact_merges",
+    "merged_id": "second_contact",
+    "suggestion_id": "duplicate_suggestions",
+    "address_id": "contact_addresses",
+    "default_address_id": "contact_addresses",
+    "assignee_id": "reps",
+    "org_client_id": "contacts",
+    "series_id": "job_series",
+}
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
 # Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug.
@@ -44,7 +64,10 @@ BODIES: dict[str, Any] = {
     "POST /api/create-job-with-client": {"org_client_id": ":contacts", "start_at": "2030-01-07T10:00:00Z"},
     "POST /api/job-series": {"contact_id": ":contacts", "rrule": "FREQ=WEEKLY", "starts_local": "2030-01-07T10:00:00"},
     "POST /api/recurring-invoices": {
-        "contact_id": ":contacts", "name": "Care plan", "rrule": "FREQ=MONTHLY", "starts_on": "2030-01-01",
+        "contact_id": ":contacts",
+        "name": "Care plan",
+        "rrule": "FREQ=MONTHLY",
+        "starts_on": "2030-01-01",
         "lines": [{"description": "Care", "unit_price_cents": 100}],
     },
     "POST /api/contacts/{contact_id}/merge-preview": {"merged_id": ":second_contact"},
@@ -424,4 +447,4 @@ def source(route: Route) -> str:
 
 def needs_a_credential(route: Route) -> bool:
     """Whether a route refuses whoever does not say who they are."""
-    return "needs=" in source(route)
+    return "needs=" in source(route) or "personal(" in source(route)

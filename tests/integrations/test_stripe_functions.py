@@ -80,12 +80,12 @@ def changed(event):
 
 @pytest.mark.parametrize(
     "given",
-    [{"secret": "whsec_other"}, {"at": time.time() - 301}, {"at": time.time() + 400}, {"change": unsigned}, {"change": changed}],
+    [{"secret": "whsec_other"}, {"at": -301}, {"at": 400}, {"change": unsigned}, {"change": changed}],
     ids=["another secret", "too old", "too new", "unsigned", "changed"],
 )
 def test_what_is_not_signed_for_this_account_now_is_refused(cloud, endpoint, given):
     if "at" in given:
-        given = {"at": int(given["at"])}
+        given = {"at": int(time.time()) + given["at"]}
     status, problem = deliver(endpoint, **given)
     assert (status, problem["code"]) == (400, "bad_signature")
     assert cloud("STRIPE_EVENT_QUEUE_URL") == []

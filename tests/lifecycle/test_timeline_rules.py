@@ -2,6 +2,7 @@ from dataclasses import fields
 
 from clientway.lifecycle.stages.rules import Facts, Stage, progress
 from clientway.lifecycle.timeline.rules import (
+    BY_HAND,
     ENGAGEMENT,
     PORTAL_VISIBLE,
     TOUCH,
@@ -12,7 +13,9 @@ from clientway.lifecycle.timeline.rules import (
 
 
 def test_every_type_of_the_seed_has_its_traits():
-    assert len(ActivityType) == 21
+    # Seed 0's, and those that tell of jobs, money and people.
+    assert len(BY_HAND) == 21
+    assert len(ActivityType) == 42
     assert set(TRAITS) == set(ActivityType)
 
 

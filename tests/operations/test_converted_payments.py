@@ -140,7 +140,9 @@ def test_nothing_of_what_was_there_is_forgotten(converted, rows):
 
 def test_row_security_and_triggers_are_as_before(converted, rows):
     assert (
-        rows("select relname from pg_class where relname in ('contacts', 'audit_log', 'tenants', 'invoices', 'payments') and not relforcerowsecurity")
+        rows(
+            "select relname from pg_class where relname in ('contacts', 'audit_log', 'tenants', 'invoices', 'payments') and not relforcerowsecurity"
+        )
         == []
     )
     assert rows("select tgname from pg_trigger where not tgisinternal and tgenabled <> 'O'") == []

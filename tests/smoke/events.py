@@ -30,7 +30,13 @@ _IMPORT = "update imports set status = '{}' where tenant_id = :tenant"
 _LINK = """update sign_in_links set nonce_hash = :nonce_hash, code_hash = :code_hash, expires_at = now() + interval '5 minutes',
   user_id = {}, contact_id = {} where tenant_id = :tenant"""
 _RIPE = "insert into outbox (tenant_id, id, topic, payload) values (:tenant, gen_random_uuid(), 'mail', '{}')"
+_OPEN = """update invoices set status = 'open', number = 8, number_text = 'INV-8', subtotal_cents = 100, total_cents = 100,
+  issued_on = current_date, due_on = current_date, opened_at = now() where tenant_id = :tenant and status = 'draft'"""
 ARRANGED = {
+    "billing.invoice_uncollectible": _OPEN,
+    "billing.invoice_void": _OPEN,
+    "identity.person_verify": """insert into identity.person_links (id, email_blind, token_hash, code_hash, nonce_hash, source_hash, expires_at)
+      values (gen_random_uuid(), repeat('e', 64), repeat('f', 64), :code_hash, :nonce_hash, 'x', now() + interval '5 minutes')""",
     "identity.sign_in_email_verify": _LINK.format("user_id", "null"),
     "identity.portal_sign_in_verify": _LINK.format("null", ":contact"),
     "billing.payment_allocations": """with opened as (

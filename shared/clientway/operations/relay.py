@@ -150,4 +150,3 @@ def _finish(token: UUID, done: Sequence[UUID], failed: Sequence[tuple[Row, str]]
 _CLAIM = text("select tenant_id, id, topic, payload, attempts from app.claim_outbox(:limit, cast(:lease as interval), :token)")
 _FINISH = text("select app.finish_outbox(cast(:ids as uuid[]), :token)")
 _RETRY = text("select app.retry_outbox(:id, :token, cast(:delay as interval), :error)")
-

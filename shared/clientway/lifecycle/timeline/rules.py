@@ -6,7 +6,7 @@ from typing import Final
 
 
 class ActivityType(StrEnum):
-    """The 21 kinds of line that a timeline holds."""
+    """The kinds of line that a timeline holds: those that may be written by hand, then those that tell of jobs, money and people."""
 
     EMAIL_SENT = "email_sent"
     EMAIL_OPENED = "email_opened"
@@ -29,6 +29,28 @@ class ActivityType(StrEnum):
     DOCUMENT_DOWNLOADED = "document_downloaded"
     STAGE_CHANGED = "stage_changed"
     NOTE_ADDED = "note_added"
+
+    JOB_SCHEDULED = "job_scheduled"
+    JOB_RESCHEDULED = "job_rescheduled"
+    JOB_STARTED = "job_started"
+    JOB_COMPLETED = "job_completed"
+    JOB_CANCELED = "job_canceled"
+    JOB_BLOCKED = "job_blocked"
+    INVOICE_OPENED = "invoice_opened"
+    INVOICE_PAID = "invoice_paid"
+    INVOICE_VOIDED = "invoice_voided"
+    INVOICE_UNCOLLECTIBLE = "invoice_uncollectible"
+    PAYMENT_RECEIVED = "payment_received"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_DISPUTED = "payment_disputed"
+    DISPUTE_CLOSED = "dispute_closed"
+    CREDIT_ISSUED = "credit_issued"
+    SUBSCRIPTION_CHANGED = "subscription_changed"
+    CONTACT_MERGED = "contact_merged"
+    CONTACT_UNMERGED = "contact_unmerged"
+    CONTACT_UPDATED = "contact_updated"
+    CONSENT_CHANGED = "consent_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +91,31 @@ TRAITS: Final = {
     ActivityType.DOCUMENT_DOWNLOADED: Traits(portal=True, engagement=True, touch=True),
     ActivityType.STAGE_CHANGED: Traits(),
     ActivityType.NOTE_ADDED: Traits(),
+    ActivityType.JOB_SCHEDULED: Traits(portal=True, touch=True),
+    ActivityType.JOB_RESCHEDULED: Traits(portal=True),
+    ActivityType.JOB_STARTED: Traits(portal=True),
+    ActivityType.JOB_COMPLETED: Traits(portal=True, touch=True),
+    ActivityType.JOB_CANCELED: Traits(portal=True),
+    ActivityType.JOB_BLOCKED: Traits(),
+    ActivityType.INVOICE_OPENED: Traits(portal=True),
+    ActivityType.INVOICE_PAID: Traits(portal=True),
+    ActivityType.INVOICE_VOIDED: Traits(portal=True),
+    ActivityType.INVOICE_UNCOLLECTIBLE: Traits(),
+    ActivityType.PAYMENT_RECEIVED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.PAYMENT_FAILED: Traits(),
+    ActivityType.PAYMENT_REFUNDED: Traits(portal=True),
+    ActivityType.PAYMENT_DISPUTED: Traits(engagement=True),
+    ActivityType.DISPUTE_CLOSED: Traits(),
+    ActivityType.CREDIT_ISSUED: Traits(portal=True),
+    ActivityType.SUBSCRIPTION_CHANGED: Traits(),
+    ActivityType.CONTACT_MERGED: Traits(),
+    ActivityType.CONTACT_UNMERGED: Traits(),
+    ActivityType.CONTACT_UPDATED: Traits(),
+    ActivityType.CONSENT_CHANGED: Traits(),
 }
+
+BY_HAND: Final = tuple(ActivityType)[: tuple(ActivityType).index(ActivityType.NOTE_ADDED) + 1]
+"""What somebody may write who saw it happen. The others are written by the product, together with the change they tell of."""
 
 PORTAL_VISIBLE: Final = frozenset(kind for kind, traits in TRAITS.items() if traits.portal)
 ENGAGEMENT: Final = frozenset(kind for kind, traits in TRAITS.items() if traits.engagement)

@@ -11,7 +11,7 @@ from clientway.errors import FieldError, Unprocessable
 from clientway.lifecycle.organizations import existence
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.timeline import queries
-from clientway.lifecycle.timeline.rules import PORTAL_VISIBLE, ActivityType, stage_fact
+from clientway.lifecycle.timeline.rules import BY_HAND, PORTAL_VISIBLE, ActivityType, stage_fact
 from clientway.lifecycle.timeline.schemas import ActivityCreate
 from clientway.paging import Request
 
@@ -19,7 +19,7 @@ _MOST_METADATA = 8 * 1024
 # Clocks differ: an event from a server a little ahead of ours is no event of the future.
 _CLOCK_SKEW = timedelta(minutes=5)
 # Written by the product itself, together with the change they tell of: by hand they would tell of nothing.
-_OWN = frozenset({ActivityType.STAGE_CHANGED})
+_OWN = frozenset(ActivityType).difference(BY_HAND) | {ActivityType.STAGE_CHANGED}
 
 
 def add(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> Any:
@@ -55,7 +55,7 @@ def list_lines(
 def _check(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> None:
     errors = []
     if activity.activity_type in _OWN:
-        errors.append(FieldError("#/activity_type", "reserved", "written by Clientway itself; use stage-change"))
+        errors.append(FieldError("#/activity_type", "reserved", "written by Clientway itself, with the change it tells of"))
     if activity.occurred_at is not None and activity.occurred_at > tx.now + _CLOCK_SKEW:
         errors.append(FieldError("#/occurred_at", "in_the_future", "lies in the future"))
     if len(json.dumps(activity.metadata)) > _MOST_METADATA:
