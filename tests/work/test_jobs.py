@@ -79,7 +79,7 @@ def test_booking_leaves_its_traces_and_makes_a_client(book, admin_engine, tenant
     told = rows(
         admin_engine, tenant, "activities", "activity_type, title, organization_id, contact_id, client_visible, metadata ->> 'job_id'"
     )
-    assert told == [("job_scheduled", "Windows", site.organization_id, site.contact_id, True, job["id"])]
+    assert told == [("job_scheduled", "Job scheduled: Windows", site.organization_id, site.contact_id, True, job["id"])]
     assert rows(admin_engine, tenant, "outbox", "topic, payload ->> 'job_id'") == [("job.scheduled", job["id"])]
     audited = rows(admin_engine, tenant, "audit_log", "action, object_id::text")
     assert audited == [("contact.updated", str(site.contact_id)), ("job.created", job["id"])]

@@ -149,7 +149,8 @@ def _tell(tx: Tx, kind: str, job: Mapping[str, Any], **more: Any) -> None:
     metadata = {"job_id": str(job["id"]), **more}
     metadata |= {name: job[name] for name in ("start_at", "end_at", "status", "service_id", "assignee_id", "price_cents", "currency")}
     organization_id, contact_id = UUID(str(job["organization_id"])), UUID(str(job["contact_id"]))
-    effects.record(tx, kind, job["title"], organization_id=organization_id, contact_id=contact_id, metadata=metadata, client_visible=True)
+    title = f"Job {kind.removeprefix('job_')}: {job['title']}"
+    effects.record(tx, kind, title, organization_id=organization_id, contact_id=contact_id, metadata=metadata, client_visible=True)
     effects.publish(tx, kind.replace("_", ".", 1), {"organization_id": organization_id, "contact_id": contact_id, **metadata})
 
 
