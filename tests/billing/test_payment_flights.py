@@ -15,7 +15,7 @@ def flights(counting_proxy, invoke):
     """Call a handler and count."""
 
     def call(function, **how):
-        counting_proxy.reset()
+        counting_proxy.reset(connects=False)
         answer = invoke(f"billing/{function}", **how)
         assert answer.status < 400, answer.body
         return counting_proxy.flights, answer

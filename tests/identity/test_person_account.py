@@ -383,7 +383,7 @@ def test_a_request_of_a_person_is_one_question(counting_proxy, persons, email, w
     persons.invoke(HISTORY, token=session)
     counted = {}
     for name in ("person_history", "person_proposals"):
-        counting_proxy.reset()
+        counting_proxy.reset(connects=False)
         assert persons.invoke(f"identity/{name}", token=session).status == 200
         counted[name] = counting_proxy.flights
 

@@ -367,12 +367,12 @@ def test_many_tenants_are_reached_in_one_go(persons, held, tenant, email, admin_
 
 def test_the_turns_to_the_database(counting_proxy, persons, held, tenant, email):
     persons.propagate(tenant, held[0], first_name="Anna")
-    counting_proxy.reset()
+    counting_proxy.reset(connects=False)
     assert persons.propagate(tenant, held[0], first_name="Anne").status == 200
     propagated = counting_proxy.flights
     session = persons.signed_up(email)
     proposal = persons.proposals(session)[0]
-    counting_proxy.reset()
+    counting_proxy.reset(connects=False)
     assert persons.confirm(session, proposal).status == 200
     confirmed = counting_proxy.flights
 

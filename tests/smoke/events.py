@@ -129,6 +129,8 @@ def _fill_request(event: dict[str, Any], route: Route, rows: Rows) -> None:
     event["rawPath"] = event["requestContext"]["http"]["path"] = path
     if event.get("pathParameters"):
         event["pathParameters"] = {name: rows.value(name, table) for name, table in parameters(route).items()}
+    if route.method in {"PATCH", "PUT", "DELETE"}:
+        event["headers"].setdefault("if-match", '"1"')
     if event["headers"].get("authorization") == "Bearer {token}":
         # Only a session can be ended.
         token = rows.session if route.path == "/api/sign-out" else rows.token(route)
