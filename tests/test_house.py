@@ -1,5 +1,6 @@
 """What was agreed for all of the code, executed."""
 
+import ast
 import json
 import re
 import subprocess
@@ -107,3 +108,15 @@ def test_nothing_tracked_names_a_machine_or_a_registry():
     found = {str(path.relative_to(ROOT)): hit[0] for path in files if (hit := told.search(path.read_bytes().decode("utf-8", "replace")))}
 
     assert found == {}
+
+
+def test_choices_are_named_in_one_order():
+    # To Python, Literals of the same choices are one and the same, in the order of whichever was imported first: so would the contract be.
+    orders: dict[frozenset[str], set[tuple[str, ...]]] = {}
+    for file in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") == "Literal" and isinstance(node.slice, ast.Tuple):
+                choices = tuple(ast.unparse(one) for one in node.slice.elts)
+                orders.setdefault(frozenset(choices), set()).add(choices)
+    assert len(orders) > 30
+    assert [found for found in orders.values() if len(found) > 1] == []

@@ -11,7 +11,7 @@ from clientway.paging import Request
 from clientway.schemas import Page
 
 app = api(__name__)
-Sort = Literal["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"]
+Sort = Literal["updated_at", "-updated_at", "created_at", "-created_at", "name", "-name"]
 
 
 @app.get("/api/clients/search", summary="Search clients", tags=["Clients"], operation_id="search_clients")

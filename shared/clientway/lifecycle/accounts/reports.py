@@ -14,6 +14,7 @@ from clientway.lifecycle.accounts.health_sql import SCORES
 from clientway.lifecycle.accounts.inputs_sql import INPUTS, PICK_ONE
 from clientway.lifecycle.accounts.schemas import AccountHealthReport, HealthAdjustment, HealthComponent
 from clientway.lifecycle.timeline.rules import TOUCH
+from clientway.rounds import go_round
 
 BATCH = 1000
 _TOUCHES = "{" + ",".join(sorted(TOUCH)) + "}"
@@ -141,24 +142,4 @@ def recalculate_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, 
 
     A tenant whose batch fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
     """
-    done, waiting, failures = 0, list(tenants), []
-    while waiting and not until():
-        still = []
-        for tenant_id in waiting:
-            if until():
-                break
-            try:
-                with transaction(tenant_id) as tx:
-                    count = recalculate(tx)
-            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
-                failure.add_note(f"tenant {tenant_id}")
-                failures.append(failure)
-                continue
-            done += count
-            if count == BATCH:
-                still.append(tenant_id)
-        waiting = still
-    if failures:
-        message = "health was not recalculated for every tenant"
-        raise ExceptionGroup(message, failures)
-    return done
+    return go_round(tenants, transaction, recalculate, batch=BATCH, until=until, failed="health was not recalculated for every tenant")

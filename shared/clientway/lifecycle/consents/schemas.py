@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from clientway.schemas import Id, LongText, Schema, ShortText, Text, Timestamp, Trimmed
 
-Channel = Literal["email", "sms", "phone"]
+Channel = Literal["email", "phone", "sms"]
 Purpose = Literal["marketing", "transactional"]
 State = Literal["granted", "denied"]
 EvidenceKey = Annotated[Text, StringConstraints(min_length=1, max_length=100)]

@@ -12,6 +12,7 @@ from clientway.lifecycle.duplicates import queries
 from clientway.lifecycle.duplicates.rules import compare, keys
 from clientway.lifecycle.duplicates.schemas import DuplicatePatch, DuplicateScan, DuplicateScanned
 from clientway.paging import Request
+from clientway.rounds import go_round
 
 AT_ONCE = 300
 """Contacts that a request looks at."""
@@ -65,27 +66,14 @@ def scan_all(tenants: Sequence[UUID], transaction: Callable[[UUID], AbstractCont
 
     A tenant whose batch fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
     """
-    done, waiting, failures = 0, list(tenants), []
-    while waiting and not until():
-        still = []
-        for tenant_id in waiting:
-            if until():
-                break
-            try:
-                with transaction(tenant_id) as tx:
-                    count, _ = _step(tx, BATCH)
-            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
-                failure.add_note(f"tenant {tenant_id}")
-                failures.append(failure)
-                continue
-            done += count
-            if count == BATCH:
-                still.append(tenant_id)
-        waiting = still
-    if failures:
-        message = "duplicates were not looked for in every tenant"
-        raise ExceptionGroup(message, failures)
-    return done
+    return go_round(
+        tenants,
+        transaction,
+        lambda tx: _step(tx, BATCH)[0],
+        batch=BATCH,
+        until=until,
+        failed="duplicates were not looked for in every tenant",
+    )
 
 
 def _step(tx: Tx, most: int) -> tuple[int, int]:

@@ -59,7 +59,7 @@ class MergeField(Schema):
 class MergeConsent(Schema):
     """A consent of the result: a refusal to either is a refusal."""
 
-    channel: Literal["email", "sms", "phone"]
+    channel: Literal["email", "phone", "sms"]
     purpose: Literal["marketing", "transactional"]
     survivor: Literal["granted", "denied"] | None
     merged: Literal["granted", "denied"] | None

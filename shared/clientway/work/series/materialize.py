@@ -8,6 +8,7 @@ from uuid import UUID
 from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Unprocessable
+from clientway.rounds import go_round
 from clientway.work.jobs import queries as work
 from clientway.work.jobs.queries import NewJob, Span
 from clientway.work.series import jobs, queries
@@ -46,27 +47,7 @@ def materialize_all(tenants: list[UUID], transaction: Callable[[UUID], Any], *, 
 
     A tenant whose chunk fails is left for the next run and keeps nobody else waiting; all failures are raised at the end.
     """
-    done, waiting, failures = 0, list(tenants), []
-    while waiting and not until():
-        still = []
-        for tenant_id in waiting:
-            if until():
-                break
-            try:
-                with transaction(tenant_id) as tx:
-                    count = materialize(tx)
-            except Exception as failure:  # noqa: BLE001  (whatever it is, the other tenants come first)
-                failure.add_note(f"tenant {tenant_id}")
-                failures.append(failure)
-                continue
-            done += count
-            if count == CHUNK:
-                still.append(tenant_id)
-        waiting = still
-    if failures:
-        message = "jobs were not made for every tenant"
-        raise ExceptionGroup(message, failures)
-    return done
+    return go_round(tenants, transaction, materialize, batch=CHUNK, until=until, failed="jobs were not made for every tenant")
 
 
 def _next(one: Due, now: datetime) -> tuple[list[NewJob], dict[str, Any]]:
