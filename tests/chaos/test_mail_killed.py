@@ -97,7 +97,8 @@ class Ses:
 def queue(draw, monkeypatch, admin_engine, database_url):
     with admin_engine.connect() as connection:
         # What other tests of this database have left is none of ours.
-        connection.execute(text("update outbox set sent_at = now() where sent_at is null"))
+        for left in ("outbox", "platform_outbox"):
+            connection.execute(text(f"update {left} set sent_at = now() where sent_at is null"))
     made = Queue(draw)
     monkeypatch.setenv("MAIL_QUEUE_URL", "the mail queue")
     monkeypatch.setenv("MAIL_FROM", "Clientway <hello@clientway.example>")
