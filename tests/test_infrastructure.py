@@ -29,7 +29,7 @@ from tests.sam import (
 )
 
 MOST_RESOURCES = 450
-"""Of AWS's 500; SAM makes a permission of each route and a role of each schedule."""
+"""Of AWS's 500; SAM makes a role of each schedule, and would make a permission of each route that is a function's event."""
 
 
 # ---- The whole
@@ -98,6 +98,49 @@ def test_the_server_is_not_below_the_patched_floor():
         assert major * 10_000 + minor >= PATCHED[major]
 
 
+# ---- Routes
+
+
+def test_the_gateway_calls_a_function_as_the_role_that_may_and_tells_it_all():
+    paths = expanded()["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    integrations = {
+        (path, method): operation["x-amazon-apigateway-integration"]
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${%s.Arn}/invocations"
+
+    assert integrations == {
+        (route.path, route.method.lower()): {
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "payloadFormatVersion": "2.0",
+            # Without them a call ends as 500: no function has a permission of its own that lets the gateway in.
+            "credentials": {"Fn::GetAtt": ["ApiInvokeRole", "Arn"]},
+            "uri": {"Fn::Sub": uri % route.function},
+        }
+        for route in TEMPLATE.routes
+    }
+    assert len(integrations) == len(TEMPLATE.routes)
+
+
+def test_a_path_declares_what_stands_in_braces_in_it():
+    paths = expanded()["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    for path, operations in paths.items():
+        for operation in operations.values():
+            declared = [(one["name"], one["in"], one["required"]) for one in operation.get("parameters", [])]
+            assert declared == [(name, "path", True) for name in re.findall(r"\{(\w+)\}", path)], path
+
+
+def test_a_route_that_asks_for_a_token_has_an_authorizer_that_there_is():
+    body = expanded()["Resources"]["Api"]["Properties"]["Body"]
+
+    assert {(route.path, route.authorizer) for route in TEMPLATE.routes if route.authorizer} == {("/api/sign-in/oidc", "Oidc")}
+    assert body["paths"]["/api/sign-in/oidc"]["post"]["security"] == [{"Oidc": []}]
+    scheme = body["components"]["securitySchemes"]["Oidc"]["x-amazon-apigateway-authorizer"]
+    assert (scheme["type"], set(scheme["jwtConfiguration"])) == ("jwt", {"issuer", "audience"})
+
+
 # ---- Functions
 
 
@@ -113,7 +156,7 @@ def test_every_function_is_reached_and_acts_in_the_role_of_its_kind():
     assert set(kinds) == set(FUNCTIONS)
     assert {name: role(name) for name in FUNCTIONS if role(name) not in kinds[name]} == {}
     assert {role(name) for name in FUNCTIONS} == DATABASE_ROLES | {"SenderRole"}
-    assert set(of_type("AWS::IAM::Role")) == DATABASE_ROLES | {"SenderRole", "ProxyRole"}
+    assert set(of_type("AWS::IAM::Role")) == DATABASE_ROLES | {"SenderRole", "ProxyRole", "ApiInvokeRole"}
 
 
 def test_every_function_logs_to_a_group_that_forgets_and_is_traced():

@@ -7,13 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.sam import DATABASE_ROLES, DOCUMENT, GLOBALS, RESOURCES, ROOT, TEXT, listed, of_type, statements
+from tests.sam import DATABASE_ROLES, DOCUMENT, FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEXT, expanded, listed, of_type, statements
 
 # ---- Permissions
 
 
 # The statements whose resource is not one of ours, and what it ends in.
-WILDCARDS = {"Traces": "*", "Network": "*", "Mail": "identity/*", "StripeSecrets": "parameter/${AWS::StackName}/stripe/*"}
+WILDCARDS = {
+    "Traces": "*",
+    "Network": "*",
+    "Mail": "identity/*",
+    "StripeSecrets": "parameter/${AWS::StackName}/stripe/*",
+    "Invoke": "${AWS::AccountId}:function:*",
+}
 
 
 def test_a_wildcard_stands_below_its_reason():
@@ -21,6 +27,24 @@ def test_a_wildcard_stands_below_its_reason():
     for sid in (*WILDCARDS, "NetworkNotByCode"):
         number = next(number for number, line in enumerate(lines) if f"Sid: {sid}" in line)
         assert any(line.strip().startswith("# ") for line in lines[number - 2 : number]), sid
+
+
+def test_the_gateway_may_call_the_functions_of_its_stack_and_nobody_else_may_call_any():
+    stack = {"Ref": "AWS::StackName"}
+    (one,) = statements(RESOURCES["ApiInvokeRole"]["Properties"]["Policies"])
+    assert one["Action"] == "lambda:InvokeFunction"
+    assert one["Condition"] == {"StringEquals": {"aws:ResourceTag/ClientwayStack": stack}}
+    (trust,) = RESOURCES["ApiInvokeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
+
+    made = expanded()["Resources"]
+    tags = {name: made[name]["Properties"]["Tags"] for name in FUNCTIONS}
+    assert [name for name, told in tags.items() if {"Key": "ClientwayStack", "Value": stack} not in told] == []
+    # Nothing else has the tag or the right: neither a role of ours, nor a service by a permission, but for the lines of the logs.
+    others = {name: one for name, one in of_type("AWS::IAM::Role").items() if name != "ApiInvokeRole"}
+    assert "lambda:" not in json.dumps([listed(said.get("Action")) for one in others.values() for said in statements(one)])
+    permissions = [one["Properties"] for one in made.values() if one["Type"] == "AWS::Lambda::Permission"]
+    assert {json.dumps(one["Principal"]) for one in permissions} == {'"logs.amazonaws.com"'}
 
 
 def test_roles_allow_named_actions_on_named_resources():
@@ -37,7 +61,8 @@ def test_roles_allow_named_actions_on_named_resources():
 
 
 def test_a_role_opens_the_database_as_its_own_user_only():
-    users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}, "SenderRole": set()}
+    users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}}
+    users |= {"SenderRole": set(), "ApiInvokeRole": set()}
     users |= {"MigratorRole": {"clientway_admin", "${DatabaseAdmin}"}, "ProxyRole": {"clientway_app", "clientway_job"}}
     for name, resource in of_type("AWS::IAM::Role").items():
         connects = [one for one in statements(resource["Properties"]["Policies"]) if one["Action"] == "rds-db:connect"]

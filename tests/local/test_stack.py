@@ -20,11 +20,14 @@ from clientway.local import postgres
 TEMPLATE = """
 Globals: {Function: {Timeout: 10, Environment: {Variables: {QUEUE_URL: !Ref JobQueue}}}}
 Resources:
-  Hello:
-    Type: AWS::Serverless::Function
+  Api:
+    Type: AWS::Serverless::HttpApi
     Properties:
-      Handler: stack_handlers.hello
-      Events: {Get: {Type: HttpApi, Properties: {Method: GET, Path: "/hello/{name}"}}}
+      DefinitionBody:
+        paths:
+          /hello/{name}:
+            get: {x-amazon-apigateway-integration: {uri: !Sub "arn:aws:apigateway:r:lambda:path/v/functions/${Hello.Arn}/invocations"}}
+  Hello: {Type: AWS::Serverless::Function, Properties: {Handler: stack_handlers.hello}}
   Consumer:
     Type: AWS::Serverless::Function
     Properties:

@@ -33,15 +33,22 @@ Globals:
 Resources:
   Api:
     Type: AWS::Serverless::HttpApi
+    Properties:
+      DefinitionBody:
+        paths:
+          /api/organizations/{id}:
+            get: &Organization {x-amazon-apigateway-integration: {uri: !Sub "arn:aws:apigateway:r:lambda:path/v/functions/${Organization.Arn}/invocations"}}
+            patch: *Organization
+          /api/oidc:
+            x-amazon-apigateway-any-method: {<<: *Organization, security: [{Oidc: []}]}
+          $default:
+            x-amazon-apigateway-any-method: *Organization
   Organization:
     Type: AWS::Serverless::Function
     Properties:
       Handler: lifecycle.organization.handler
       Role: !GetAtt ApiRole.Arn
       Environment: {Variables: {OWN: !Sub "${AWS::Region}-${!literal}"}}
-      Events:
-        Get: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: get, Path: "/api/organizations/{id}"}}
-        Any: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: "*", Path: "/api/oidc", Auth: {Authorizer: Oidc}}}
   Sender_:
     Type: AWS::Serverless::Function
     Properties:
@@ -65,7 +72,9 @@ def test_routes_consumers_schedules_and_queues() -> None:
     template = parse(TEMPLATE)
     assert template.routes == (
         Route("Organization", "lifecycle.organization.handler", "GET", "/api/organizations/{id}"),
+        Route("Organization", "lifecycle.organization.handler", "PATCH", "/api/organizations/{id}"),
         Route("Organization", "lifecycle.organization.handler", "ANY", "/api/oidc", "Oidc"),
+        Route("Organization", "lifecycle.organization.handler", "ANY", None),
     )
     assert template.consumers == (QueueConsumer("Sender_", "messaging.send.handler", "OutboxQueue", 5, report_batch_item_failures=True),)
     assert template.schedules == (
@@ -92,10 +101,25 @@ def test_what_is_no_template_is_refused(text: str) -> None:
         parse(text)
 
 
-def test_an_event_that_cannot_run_here_is_named() -> None:
-    broken = TEMPLATE.replace("Type: ScheduleV2, Properties: {ScheduleExpression: !Ref RelayRate}", "Type: S3, Properties: {}")
+# A route of a function's own events would need a permission of its own: routes stand in the API's definition.
+@pytest.mark.parametrize("kind", ["S3", "HttpApi"])
+def test_an_event_that_cannot_run_here_is_named(kind: str) -> None:
+    broken = TEMPLATE.replace("Type: ScheduleV2, Properties: {ScheduleExpression: !Ref RelayRate}", f"Type: {kind}, Properties: {{}}")
     with pytest.raises(TemplateError, match=r"Sender_\.Events\.Every"):
         parse(broken)
+
+
+def test_a_route_without_a_function_is_named() -> None:
+    with pytest.raises(TemplateError, match=r"Api: get /api/organizations/\{id\} goes to Absent"):
+        parse(TEMPLATE.replace("${Organization.Arn}", "${Absent.Arn}"))
+    with pytest.raises(TemplateError, match=r"Api: patch /api/organizations/\{id\} has no integration"):
+        parse(TEMPLATE.replace("patch: *Organization", "patch: {responses: {}}"))
+
+
+def test_a_route_may_be_open_where_the_others_ask_for_a_token() -> None:
+    asking = TEMPLATE.replace("        paths:\n", "        security: [{Oidc: []}]\n        paths:\n")
+    opened = asking.replace("patch: *Organization", "patch: {<<: *Organization, security: []}")
+    assert {route.method: route.authorizer for route in parse(opened).routes} == {"GET": "Oidc", "PATCH": None, "ANY": "Oidc"}
 
 
 def test_what_depends_on_a_condition_goes_by_the_defaults() -> None:

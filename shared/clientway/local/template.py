@@ -112,7 +112,7 @@ def parse(text: str) -> Template:
     for name, condition in document.get("Conditions", {}).items():
         parameters[f"?{name}"] = str(_holds(condition, parameters, document["Conditions"])).lower()
     functions: list[Function] = []
-    events: list[Route | QueueConsumer | Schedule | None] = []
+    events: list[QueueConsumer | Schedule | None] = []
     for name, resource in resources.items():
         if resource.get("Type") != "AWS::Serverless::Function":
             continue
@@ -121,9 +121,7 @@ def parse(text: str) -> Template:
         functions.append(function)
         for event_name, event in properties.get("Events", {}).items():
             place, kind, details = f"{name}.Events.{event_name}", event["Type"], event.get("Properties", {})
-            if kind == "HttpApi":
-                events.append(_route(function, details, resources))
-            elif kind == "SQS":
+            if kind == "SQS":
                 events.append(_consumer(place, function, details, parameters))
             elif kind in {"ScheduleV2", "Schedule"}:
                 events.append(_schedule(place, function, details, parameters))
@@ -135,7 +133,7 @@ def parse(text: str) -> Template:
                 raise TemplateError(f"{place}: events of type {kind} do not run locally.")
     return Template(
         functions=tuple(functions),
-        routes=tuple(event for event in events if isinstance(event, Route)),
+        routes=tuple(_routes(resources, {function.name: function.handler for function in functions})),
         consumers=tuple(event for event in events if isinstance(event, QueueConsumer)),
         schedules=tuple(event for event in events if isinstance(event, Schedule)),
         queues=tuple(_queues(resources, parameters)),
@@ -177,18 +175,31 @@ def _function(name: str, properties: Mapping[str, Any], defaults: Mapping[str, A
     return Function(name, handler, int(timeout or DEFAULT_TIMEOUT_SECONDS), environment)
 
 
-def _route(function: Function, details: Mapping[str, Any], resources: Mapping[str, Any]) -> Route:
-    api = details.get("ApiId", {})
-    api_properties = resources.get(api.get("Ref", ""), {}).get("Properties", {}) if isinstance(api, dict) else {}
-    authorizer = details.get("Auth", {}).get("Authorizer", api_properties.get("Auth", {}).get("DefaultAuthorizer"))
-    method = str(details.get("Method", "ANY")).upper()
-    return Route(
-        function.name,
-        function.handler,
-        "ANY" if method in {"*", "X-AMAZON-APIGATEWAY-ANY-METHOD"} else method,
-        details.get("Path"),
-        None if authorizer in {None, "NONE"} else str(authorizer),
-    )
+def _routes(resources: Mapping[str, Mapping[str, Any]], handlers: Mapping[str, str]) -> Iterator[Route]:
+    """Read the paths of the APIs' definitions: which function an operation goes to is in its integration's URI."""
+    for name, resource in resources.items():
+        if resource.get("Type") != "AWS::Serverless::HttpApi":
+            continue
+        body = resource.get("Properties", {}).get("DefinitionBody", {})
+        for path, operations in body.get("paths", {}).items():
+            for method, operation in operations.items():
+                place = f"{name}: {method} {path}"
+                match operation:
+                    case {"x-amazon-apigateway-integration": {"uri": {"Fn::Sub": str(uri)}}}:
+                        function = uri.rpartition("/functions/${")[2].removesuffix(".Arn}/invocations")
+                    case _:
+                        raise TemplateError(f"{place} has no integration with a function.")
+                if function not in handlers:
+                    raise TemplateError(f"{place} goes to {function}, which is no function here.")
+                # An empty list says that the default does not hold.
+                security = operation.get("security", body.get("security", []))
+                yield Route(
+                    function,
+                    handlers[function],
+                    "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
+                    None if path.strip("/") == "$default" else path,
+                    next((str(scheme) for requirement in security for scheme in requirement), None),
+                )
 
 
 def _consumer(place: str, function: Function, details: Mapping[str, Any], parameters: Mapping[str, str]) -> QueueConsumer:
