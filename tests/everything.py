@@ -66,7 +66,21 @@ ROWS: dict[str, dict[str, str]] = {
     "invoice_lines": {"invoice_id": ":invoices", "position": "0", "description": "'x'", "service_id": ":services", "job_id": ":jobs",
                       "quantity_thousandths": "1000", "unit_price_cents": "0", "amount_cents": "0", "tax_cents": "0"},
     "reminders": {"contact_id": ":contacts", "job_id": ":jobs", "type": "'job_upcoming'", "rule": "'before_24h'", "anchor_at": "now()",
-                  "send_at": "now() + interval '1 day'", "expires_at": "now() + interval '2 days'", "channel": "'email'"},
+                  "send_at": "now() + interval '1 day'", "next_at": "now() + interval '1 day'", "expires_at": "now() + interval '2 days'",
+                  "channel": "'email'", "consent_event_id": ":consent_events"},
+    "messaging_settings": {},
+    "message_templates": {"key": "'welcome'", "channel": "'email'", "name": "'Welcome'", "subject": "'x'", "body_text": "'x'"},
+    "segments": {"name": "'Everybody'", "kind": "'manual'"},
+    "segment_members": {"segment_id": ":segments", "contact_id": ":contacts"},
+    "campaigns": {"name": "'Spring'", "channel": "'email'", "segment_id": ":segments", "template_id": ":message_templates", "quiet_hours": "false"},
+    "campaign_chunks": {"campaign_id": ":campaigns", "chunk": "0"},
+    "campaign_sends": {"campaign_id": ":campaigns", "contact_id": ":contacts", "channel": "'email'", "chunk": "0", "state": "'sent'",
+                       "consent_event_id": ":consent_events"},
+    "email_messages": {"contact_id": ":contacts", "to_addresses": "'{ana@bistro.example}'", "template": "'welcome'", "subject": "'x'",
+                       "body_text": "'x'", "status": "'sent'"},
+    "suppressions": {"channel": "'email'", "address_hash": "repeat('0', 64)", "reason": "'manual'", "contact_id": ":contacts"},
+    "message_events": {"event_key": "'x'", "kind": "'delivery'", "channel": "'email'", "campaign_send_id": ":campaign_sends", "contact_id": ":contacts",
+                       "occurred_at": "now()"},
     "payments": {"organization_id": ":organizations", "contact_id": ":contacts", "quote_id": ":quotes", "amount_cents": "1", "currency": "'USD'",
                  "status": "'succeeded'", "method": "'cash'", "captured_at": "now()"},
     "refunds": {"payment_id": ":payments", "invoice_id": ":invoices", "amount_cents": "1", "currency": "'USD'", "status": "'failed'"},
@@ -93,6 +107,7 @@ ROWS: dict[str, dict[str, str]] = {
 WITHOUT_ID = {
     "organization_tags", "health_snapshots", "idempotency_keys", "import_rows", "source_records", "contact_tags", "contact_custom_values",
     "contact_consents", "household_members", "contact_match_keys", "duplicate_scans", "billing_settings", "stripe_accounts", "stripe_events", "stripe_objects",
+    "messaging_settings", "segment_members", "campaign_chunks",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from clientway.identity import tables as _identity  # noqa: F401
 from clientway.integrations import tables as _integrations  # noqa: F401
 from clientway.lifecycle import client_tables as _clients  # noqa: F401
 from clientway.lifecycle import tables as _lifecycle  # noqa: F401
+from clientway.messaging import tables as _messaging  # noqa: F401
 from clientway.tables import metadata
 from clientway.work import tables as _work  # noqa: F401
 from tests.everything import ROWS, one_of_everything
@@ -60,6 +61,13 @@ REFERENCES = [
     ("refunds", "invoice_id", "invoices"), ("refunds", "payment_id", "payments"),
     ("reminders", "contact_id", "contacts"), ("reminders", "invoice_id", "invoices"), ("reminders", "job_id", "jobs"),
     ("subscriptions", "organization_id", "organizations"),
+    ("campaign_chunks", "campaign_id", "campaigns"), ("campaign_sends", "campaign_id", "campaigns"),
+    ("campaign_sends", "consent_event_id", "consent_events"), ("campaign_sends", "contact_id", "contacts"),
+    ("campaigns", "segment_id", "segments"), ("campaigns", "template_id", "message_templates"), ("email_messages", "contact_id", "contacts"),
+    ("message_events", "campaign_send_id", "campaign_sends"), ("message_events", "contact_id", "contacts"),
+    ("message_events", "email_message_id", "email_messages"), ("message_events", "reminder_id", "reminders"),
+    ("reminders", "consent_event_id", "consent_events"), ("segment_members", "contact_id", "contacts"), ("segment_members", "segment_id", "segments"),
+    ("suppressions", "contact_id", "contacts"),
 ]  # fmt: skip
 
 
@@ -143,6 +151,8 @@ OTHERS = {
     ("sign_in_links", "contact_id"): ", user_id = null",
     ("contacts", "merged_into"): ", deleted_at = now()",
     ("reminders", "invoice_id"): ", job_id = null, type = 'invoice_due'",
+    ("message_events", "email_message_id"): ", campaign_send_id = null",
+    ("message_events", "reminder_id"): ", campaign_send_id = null",
 }
 
 

@@ -38,6 +38,10 @@ class Settings:
     mail_queue_url: str
     import_queue_url: str
     stripe_send_queue_url: str
+    campaign_queue_url: str
+    message_queue_url: str
+    wake_queue_url: str
+    wakes: bool
 
 
 @cache
@@ -62,6 +66,11 @@ def settings() -> Settings:
         mail_queue_url=os.environ.get("MAIL_QUEUE_URL", ""),
         import_queue_url=os.environ.get("IMPORT_QUEUE_URL", ""),
         stripe_send_queue_url=os.environ.get("STRIPE_SEND_QUEUE_URL", ""),
+        campaign_queue_url=os.environ.get("CAMPAIGN_QUEUE_URL", ""),
+        message_queue_url=os.environ.get("MESSAGE_QUEUE_URL", ""),
+        wake_queue_url=os.environ.get("WAKE_QUEUE_URL", ""),
+        # Whether what is due later asks to be woken for; otherwise a schedule looks every quarter of an hour.
+        wakes=os.environ.get("MESSAGE_WAKE", "interval") == "next_due",
     )
 
 

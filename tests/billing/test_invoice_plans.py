@@ -41,8 +41,8 @@ select :t, md5(:s || 'a' || n)::uuid, md5(:s || 'p' || n)::uuid, md5(:s || 'i' |
 insert into credit_notes (tenant_id, id, invoice_id, amount_cents, currency, reason)
 select :t, md5(:s || 'n' || n)::uuid, md5(:s || 'i' || n)::uuid, 1, 'USD', 'x' from generate_series(1, :rows) n;
 
-insert into reminders (tenant_id, id, contact_id, invoice_id, type, rule, anchor_at, send_at, expires_at, channel)
-select :t, md5(:s || 'r' || n)::uuid, md5(:s || 'c' || mod(n, 1000))::uuid, md5(:s || 'i' || n)::uuid, 'invoice_due', 'due_day', now(), now(), now(), 'email'
+insert into reminders (tenant_id, id, contact_id, invoice_id, type, rule, anchor_at, send_at, next_at, expires_at, channel)
+select :t, md5(:s || 'r' || n)::uuid, md5(:s || 'c' || mod(n, 1000))::uuid, md5(:s || 'i' || n)::uuid, 'invoice_due', 'due_day', now(), now(), now(), now(), 'email'
   from generate_series(1, :rows) n
 """
 

@@ -141,8 +141,8 @@ def _of_account(some: Callable[[str], None]) -> None:
     some(
         "with j as (insert into jobs (tenant_id, id, organization_id, contact_id, title, start_at, end_at, time_zone, currency)"
         "  values (:t, gen_random_uuid(), :o, :c, 'Clean', now(), now() + interval '1 hour', 'UTC', 'USD') returning *)"
-        " insert into reminders (tenant_id, id, contact_id, job_id, type, rule, anchor_at, send_at, expires_at, channel)"
-        " select tenant_id, gen_random_uuid(), contact_id, id, 'job_upcoming', 'before_24h', start_at, start_at, end_at, 'email' from j"
+        " insert into reminders (tenant_id, id, contact_id, job_id, type, rule, anchor_at, send_at, next_at, expires_at, channel)"
+        " select tenant_id, gen_random_uuid(), contact_id, id, 'job_upcoming', 'before_24h', start_at, start_at, start_at, end_at, 'email' from j"
     )
     some("insert into invoices (tenant_id, id, organization_id, contact_id, currency) values (:t, gen_random_uuid(), :o, :c, 'USD')")
     some(

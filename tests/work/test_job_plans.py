@@ -39,8 +39,9 @@ select :t, md5(:s || 'j' || n)::uuid, md5(:s || 'o' || k.client)::uuid, md5(:s |
  cross join lateral (select case when mod(n, 100) = 0 then 0 else 1 + mod(n, 1000) end as client) k
  cross join lateral (select (array['scheduled', 'completed', 'canceled', 'blocked'])[1 + mod(n / 50, 4)] as status) st;
 
-insert into reminders (tenant_id, id, contact_id, job_id, type, rule, anchor_at, send_at, expires_at, channel)
-select j.tenant_id, gen_random_uuid(), j.contact_id, j.id, 'job_upcoming', 'before_' || h || 'h', j.start_at, j.start_at - h * interval '1 hour', j.start_at,
+insert into reminders (tenant_id, id, contact_id, job_id, type, rule, anchor_at, send_at, next_at, expires_at, channel)
+select j.tenant_id, gen_random_uuid(), j.contact_id, j.id, 'job_upcoming', 'before_' || h || 'h', j.start_at, j.start_at - h * interval '1 hour', j.start_at - h * interval '1 hour',
+       j.start_at,
        'email' from jobs j cross join (values (2), (24)) as v(h) where j.tenant_id = :t
 """
 

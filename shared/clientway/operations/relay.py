@@ -17,7 +17,14 @@ from clientway.config import settings
 from clientway.db import job_connection
 from clientway.queues import sqs
 
-DESTINATIONS = {"mail": "mail_queue_url", "import": "import_queue_url", "stripe": "stripe_send_queue_url"}
+DESTINATIONS = {
+    "campaign": "campaign_queue_url",
+    "import": "import_queue_url",
+    "mail": "mail_queue_url",
+    "message": "message_queue_url",
+    "stripe": "stripe_send_queue_url",
+    "wake": "wake_queue_url",
+}
 """Topic (up to its first dot) → the setting that holds its queue.
 
 A topic that is not listed is a domain event that nothing subscribes to yet (`organization.stage_changed`): it counts as

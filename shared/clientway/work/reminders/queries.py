@@ -17,7 +17,7 @@ from clientway.work.tables import reminders
 
 # A reminder that was called off and is planned again for the same time comes back; one that went out does not.
 _AGAIN = """do update
-     set state = 'scheduled', state_reason = null, send_at = excluded.send_at, expires_at = excluded.expires_at,
+     set state = 'scheduled', state_reason = null, send_at = excluded.send_at, next_at = excluded.send_at, expires_at = excluded.expires_at,
          version = m.version + 1, updated_at = excluded.updated_at
    where m.state = 'canceled'"""
 _GIVEN = """jsonb_to_recordset(cast(:reminders as jsonb)) as r(
@@ -26,8 +26,8 @@ _REACHABLE = "case r.channel when 'email' then c.email_norm when 'sms' then c.ph
 
 # Parts of a statement in which `written` holds the jobs as they are now; they take :reminders and :now.
 PLANNED = f"""planned as (
-  insert into reminders as m (id, contact_id, job_id, type, rule, anchor_at, send_at, expires_at, channel, created_at, updated_at)
-  select r.id, w.contact_id, w.id, 'job_upcoming', r.rule, r.anchor_at, r.send_at, r.expires_at, r.channel, :now, :now
+  insert into reminders as m (id, contact_id, job_id, type, rule, anchor_at, send_at, next_at, expires_at, channel, created_at, updated_at)
+  select r.id, w.contact_id, w.id, 'job_upcoming', r.rule, r.anchor_at, r.send_at, r.send_at, r.expires_at, r.channel, :now, :now
     from {_GIVEN}
     join written w on w.id = r.subject_id and w.status = 'scheduled' and w.start_at = r.anchor_at
     join contacts c on c.tenant_id = app.tenant() and c.id = w.contact_id
@@ -47,8 +47,8 @@ with called_off as (
   update reminders m set state = 'canceled', state_reason = 'due date moved', version = m.version + 1, updated_at = :now
    where m.tenant_id = app.tenant() and m.invoice_id = :invoice_id and m.state = 'scheduled'
      and m.anchor_at <> cast(:anchor_at as timestamptz))
-insert into reminders as m (id, contact_id, invoice_id, type, rule, anchor_at, send_at, expires_at, channel, created_at, updated_at)
-select r.id, i.contact_id, i.id, 'invoice_due', r.rule, r.anchor_at, r.send_at, r.expires_at, r.channel, :now, :now
+insert into reminders as m (id, contact_id, invoice_id, type, rule, anchor_at, send_at, next_at, expires_at, channel, created_at, updated_at)
+select r.id, i.contact_id, i.id, 'invoice_due', r.rule, r.anchor_at, r.send_at, r.send_at, r.expires_at, r.channel, :now, :now
   from {_GIVEN}
   join invoices i on i.tenant_id = app.tenant() and i.id = r.subject_id and i.status = 'open'
   join contacts c on c.tenant_id = app.tenant() and c.id = i.contact_id
