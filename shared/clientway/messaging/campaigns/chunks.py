@@ -1,0 +1,110 @@
+"""The parts of a campaign in the queue: a few at a time, so that nobody's message waits behind all of another's.
+
+Each time that a chunk is put into the queue is a turn of its own, named in the message: a message that comes twice, or late,
+finds that its turn is over and does nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway import effects, wake
+from clientway.db import Tx
+from clientway.ids import uuid7
+
+WINDOW: Final = 8
+"""How many chunks of a campaign are in the queue at most, those that are being worked on among them."""
+LOST_AFTER: Final = timedelta(minutes=15)
+"""A chunk that was put into the queue and of which nothing was heard for so long is put in again."""
+SHORT: Final = timedelta(minutes=2)
+"""What is held for no longer than this waits in the outbox; for longer, in its table until somebody looks."""
+
+
+def pump(tx: Tx, campaign_id: UUID, *, more: int = 0) -> int:
+    """Bring chunks that are due into the queue, up to WINDOW (and `more`) of the campaign's; returns how many were.
+
+    Does nothing for a campaign that is not `sending`. The messages go out after the commit.
+    """
+    room = WINDOW + more
+    given = {"campaign": campaign_id, "room": room, "ids": [str(uuid7()) for _ in range(room)], "now": tx.now}
+    found = tx.execute(_PUMP, given).one()
+    if found.pumped and not found.before:
+        # While it is being sent somebody looks after it: for what was lost on the way, and for workers that died.
+        wake.at(tx, tx.now + LOST_AFTER, "messages")
+    return int(found.pumped)
+
+
+_PUMP = text("""
+with queue as materialized (
+  select count(*) as n from campaign_chunks k where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.state = 'queued'
+), due as materialized (
+  select k.chunk, row_number() over (order by k.chunk) as place
+    from (select k.chunk from campaign_chunks k
+           where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.state = 'waiting' and (k.due_at is null or k.due_at <= :now)
+             and exists (select from campaigns c where c.tenant_id = app.tenant() and c.id = :campaign and c.status = 'sending')
+           order by k.chunk limit greatest(cast(:room as bigint) - (select n from queue), 0) for update skip locked) k
+), taken as (
+  update campaign_chunks k set state = 'queued', queued_at = :now, due_at = null
+    from due where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = due.chunk
+  returning k.chunk, k.queued_at, due.place
+), told as (
+  insert into outbox (id, topic, payload)
+  select (cast(:ids as uuid[]))[t.place], 'campaign.chunk',
+         jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', t.chunk, 'turn', t.queued_at)
+    from taken t
+)
+select (select n from queue) as before, (select count(*) from taken) as pumped
+""")
+
+
+def hold(tx: Tx, campaign_id: UUID, chunk: int, until: datetime) -> None:
+    """Let a chunk that a worker has in its hands rest until a time."""
+    given = {"campaign": campaign_id, "chunk": chunk, "until": until}
+    if tx.now < until <= tx.now + SHORT:
+        tx.execute(_REST, {**given, "id": uuid7()})
+        return
+    tx.execute(_WAIT, given)
+    wake.at(tx, until, "messages")
+
+
+_REST = text("""
+with resting as (
+  update campaign_chunks k set state = 'queued', queued_at = :until, due_at = null
+   where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk
+  returning k.queued_at
+)
+insert into outbox (id, topic, payload, available_at)
+select :id, 'campaign.chunk', jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at), r.queued_at
+  from resting r
+""")
+_WAIT = text("""
+update campaign_chunks k set state = 'waiting', queued_at = null, due_at = :until
+ where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk
+""")
+
+
+def finish(tx: Tx, campaign_id: UUID) -> bool:
+    """Call a campaign finished of which nothing is left to send; whether it is by this.
+
+    Looked at after the commit of what was sent last: two who end at once do not see each other's before. What is open can
+    only become less, so that one look at all of it is enough.
+    """
+    done = tx.execute(_FINISH, {"campaign": campaign_id, "now": tx.now}).first()
+    if done is None:
+        return False
+    effects.audit(tx, "campaign.finished", "campaign", campaign_id, {"status": "finished", "unknown": done.unknown})
+    effects.publish(tx, "messaging.campaign_finished", {"campaign_id": campaign_id})
+    return True
+
+
+_FINISH = text("""
+update campaigns c set status = 'finished', finished_at = :now, version = c.version + 1, updated_at = :now
+ where c.tenant_id = app.tenant() and c.id = :campaign and c.status = 'sending'
+   and not exists (select from campaign_chunks k where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.state <> 'done')
+   and not exists (select from campaign_sends s where s.tenant_id = app.tenant() and s.campaign_id = :campaign and s.state = 'queued')
+   and not exists (select from campaign_sends s where s.tenant_id = app.tenant() and s.campaign_id = :campaign and s.state = 'sending')
+returning (select count(*) from campaign_sends s
+            where s.tenant_id = app.tenant() and s.campaign_id = :campaign and s.state = 'unknown') as unknown
+""")
