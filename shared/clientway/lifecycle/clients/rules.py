@@ -33,7 +33,7 @@ ACTIVITIES: Final[Mapping[LineType, tuple[str, ...]]] = {
     LineType.INVOICE: ("invoice_opened", "invoice_paid", "invoice_voided", "invoice_uncollectible", "credit_issued"),
     LineType.PAYMENT: ("payment_received", "payment_failed", "payment_refunded", "payment_disputed", "dispute_closed"),
     LineType.NOTE: ("note_added",),
-    LineType.MESSAGE: ("email_sent", "email_opened", "email_clicked", "email_replied"),
+    LineType.MESSAGE: ("email_sent", "email_opened", "email_clicked", "email_replied", "sms_sent", "sms_replied"),
     LineType.CALL: ("call_outbound", "call_inbound"),
     LineType.MEETING: ("meeting_scheduled", "meeting_completed"),
     LineType.QUOTE: ("quote_sent", "quote_viewed", "quote_accepted"),

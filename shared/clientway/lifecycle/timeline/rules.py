@@ -51,6 +51,8 @@ class ActivityType(StrEnum):
     CONTACT_UNMERGED = "contact_unmerged"
     CONTACT_UPDATED = "contact_updated"
     CONSENT_CHANGED = "consent_changed"
+    SMS_SENT = "sms_sent"
+    SMS_REPLIED = "sms_replied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,8 @@ TRAITS: Final = {
     ActivityType.CONTACT_UNMERGED: Traits(),
     ActivityType.CONTACT_UPDATED: Traits(),
     ActivityType.CONSENT_CHANGED: Traits(),
+    ActivityType.SMS_SENT: Traits(),
+    ActivityType.SMS_REPLIED: Traits(engagement=True, touch=True, fact="replied"),
 }
 
 BY_HAND: Final = tuple(ActivityType)[: tuple(ActivityType).index(ActivityType.NOTE_ADDED) + 1]

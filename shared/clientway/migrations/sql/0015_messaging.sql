@@ -293,6 +293,18 @@ create index reminders_due on public.reminders (tenant_id, next_at, id) where st
 create index reminders_claimed on public.reminders (tenant_id, lease_until) where state = 'claimed';
 create index reminders_sent_at on public.reminders (tenant_id, send_at, id);
 
+-- The timeline tells of texts too.
+alter table public.activities drop constraint activities_activity_type_check;
+alter table public.activities add constraint activities_activity_type_check check (activity_type in (
+    'email_sent', 'email_opened', 'email_clicked', 'email_replied', 'call_outbound', 'call_inbound',
+    'meeting_scheduled', 'meeting_completed', 'quote_sent', 'quote_viewed', 'quote_accepted', 'deal_created',
+    'deal_stage_changed', 'deal_won', 'deal_lost', 'ticket_created', 'ticket_resolved', 'portal_login',
+    'document_downloaded', 'stage_changed', 'note_added',
+    'job_scheduled', 'job_rescheduled', 'job_started', 'job_completed', 'job_canceled', 'job_blocked',
+    'invoice_opened', 'invoice_paid', 'invoice_voided', 'invoice_uncollectible', 'payment_received', 'payment_failed',
+    'payment_refunded', 'payment_disputed', 'dispute_closed', 'credit_issued', 'subscription_changed',
+    'contact_merged', 'contact_unmerged', 'contact_updated', 'consent_changed', 'sms_sent', 'sms_replied'));
+
 call app.guard_tenant_tables(
   array['messaging_settings', 'message_templates', 'segments', 'segment_members', 'campaigns', 'campaign_chunks', 'campaign_sends',
         'email_messages', 'suppressions', 'message_events'],
