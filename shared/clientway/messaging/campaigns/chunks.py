@@ -59,16 +59,45 @@ select (select n from queue) as before, (select count(*) from taken) as pumped
 """)
 
 
-def hold(tx: Tx, campaign_id: UUID, chunk: int, until: datetime) -> None:
-    """Let a chunk that a worker has in its hands rest until a time."""
-    given = {"campaign": campaign_id, "chunk": chunk, "until": until}
-    if tx.now < until <= tx.now + SHORT:
-        tx.execute(_REST, {**given, "id": uuid7()})
-        return
-    tx.execute(_WAIT, given)
-    wake.at(tx, until, "messages")
+def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before: datetime | None = None) -> bool:
+    """End a chunk's turn: it is done, or what is left of it waits for its time, `not_before` at the earliest; and bring the next.
+
+    Returns whether the campaign may be finished by this. A turn that is over already changes nothing, unless what its
+    worker gave back is of a chunk that counted as done.
+    """
+    given = {"campaign": campaign_id, "chunk": chunk}
+    # Locked in a statement of its own: the next one then sees what anybody who had the lock before has written.
+    at = tx.execute(_LOCK, {**given, "turn": turn}).first()
+    if at is None or not (at.mine or at.state == "done"):
+        return False
+    left = tx.execute(_SETTLE, {**given, "now": tx.now, "not_before": not_before}).first()
+    if left is None:
+        return False
+    if left.state == "waiting" and at.status == "sending" and left.due_at > tx.now:
+        if left.due_at <= tx.now + SHORT:
+            tx.execute(_REST, {**given, "until": left.due_at, "id": uuid7()})
+        else:
+            wake.at(tx, left.due_at, "messages")
+    return at.status == "sending" and pump(tx, campaign_id) == 0 and left.state == "done"
 
 
+_LOCK = text("""
+select c.status, k.state, k.state = 'queued' and k.queued_at = :turn as mine
+  from campaigns c join campaign_chunks k on k.tenant_id = app.tenant() and k.campaign_id = c.id and k.chunk = :chunk
+ where c.tenant_id = app.tenant() and c.id = :campaign
+   for share of c for update of k
+""")
+_SETTLE = text("""
+with due as materialized (
+  select count(*) as n, min(coalesce(s.due_at, :now)) as at from campaign_sends s
+   where s.tenant_id = app.tenant() and s.campaign_id = :campaign and s.chunk = :chunk and s.state = 'queued'
+)
+update campaign_chunks k set state = case when due.n = 0 then 'done' else 'waiting' end, queued_at = null,
+       due_at = case when due.n > 0 then greatest(due.at, :now, cast(:not_before as timestamptz)) end
+  from due
+ where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk and (k.state <> 'done' or due.n > 0)
+returning k.state, k.due_at
+""")
 _REST = text("""
 with resting as (
   update campaign_chunks k set state = 'queued', queued_at = :until, due_at = null
@@ -76,12 +105,9 @@ with resting as (
   returning k.queued_at
 )
 insert into outbox (id, topic, payload, available_at)
-select :id, 'campaign.chunk', jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at), r.queued_at
+select :id, 'campaign.chunk', jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at),
+       r.queued_at
   from resting r
-""")
-_WAIT = text("""
-update campaign_chunks k set state = 'waiting', queued_at = null, due_at = :until
- where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk
 """)
 
 

@@ -5,12 +5,216 @@ calls is written down under that token. Where a worker dies in between, nobody k
 the send becomes `unknown` and is settled by the provider's events; it is never sent again.
 """
 
+import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID, uuid4
+
+from clientway import db
+from clientway.messaging import links
+from clientway.messaging.campaigns import chunks, claims, freezing
+from clientway.messaging.campaigns import content as contents
+from clientway.messaging.campaigns.claims import BATCH, MOST_ATTEMPTS, Content, Recipient, Result
+from clientway.messaging.campaigns.rules import CHUNK
+from clientway.messaging.delivery import providers
+from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
+from clientway.schemas import Id, Schema
+
+logger = logging.getLogger(__name__)
+
+THROTTLED: Final = "throttled"
+PAUSE: Final = timedelta(minutes=1)
+"""How long a chunk rests that the provider does not want now."""
+_BACKOFF: Final = 60.0
+"""Seconds until a recipient is tried again whose message was refused for now; then twice as many, and so on."""
+_PATIENCE: Final = (1.0, 2.0, 4.0)
+"""Seconds to wait, in this worker, for a provider that is asked too much: less than a second's worth is too much, mostly."""
+_MOST_REFUSALS: Final = 3
+"""So many refusals one after another, and the provider is away: the rest is not tried."""
+_DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
+_FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
+
+Clock = Callable[[], datetime | None]
 
 
-def work(body: str, *, until: Callable[[], bool] = lambda: False) -> int:
+class Payload(Schema):
+    """What an outbox row of the topics campaign.* holds."""
+
+    campaign_id: Id
+    chunk: int | None = None
+    turn: datetime | None = None
+
+
+class Message(Schema):
+    """The queue's message: an outbox row."""
+
+    id: Id
+    tenant_id: Id
+    topic: Literal["campaign.freeze", "campaign.chunk"]
+    payload: Payload
+
+
+def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock = lambda: None) -> int:
     """Do what one message of CampaignQueue says, a freezing or a chunk, until it is done or `until` says that time is nearly up.
 
-    Returns how many messages the provider took. Raises what the database raises; the message then comes again.
+    Returns how many messages the provider took. Raises ValidationError for no message of ours, and what the database
+    raises; then the message comes again. `clock` may say what time it is for the database's rows; None is now.
     """
-    raise NotImplementedError
+    message = Message.model_validate_json(body)
+    campaign_id, chunk, turn = message.payload.campaign_id, message.payload.chunk, message.payload.turn
+    if message.topic == "campaign.freeze":
+        with db.job_transaction(message.tenant_id, now=clock()) as tx:
+            freezing.freeze(tx, campaign_id)
+            chunks.pump(tx, campaign_id)
+        return 0
+    if chunk is None or turn is None:
+        raise ValueError("a chunk's message names its chunk and its turn")
+    return _Worker(message.tenant_id, campaign_id, chunk, turn, until, clock).run()
+
+
+@dataclass
+class _Worker:
+    """One chunk in one turn."""
+
+    tenant_id: UUID
+    campaign_id: UUID
+    chunk: int
+    turn: datetime
+    until: Callable[[], bool]
+    clock: Clock
+    content: Content | None = None
+    tired: bool = False
+
+    def run(self) -> int:
+        """Batch after batch; returns how many messages the provider took."""
+        sent = seen = 0
+        while not (self.tired or self.until()):
+            token = uuid4()
+            claimed = self._claim(token)
+            seen += claimed.seen
+            if claimed.recipients and self.content is not None:
+                results = self._deliver(self.content, claimed.recipients)
+                self._record(self.content, token, results)
+                sent += sum(one.state == "sent" for one in results)
+            if claimed.seen < BATCH or seen >= CHUNK:
+                break
+        self._settle()
+        return sent
+
+    def _claim(self, token: UUID) -> claims.Claimed:
+        def claim() -> claims.Claimed:
+            with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+                self.content = self.content or claims.content(tx, self.campaign_id)
+                if self.content is None:
+                    return claims.Claimed([], 0)
+                return claims.claim(tx, self.content, self.chunk, self.turn, token)
+
+        try:
+            return claim()
+        except db.CommitUnknown:
+            # Whether they are claimed is not known; that none of them was tried is. Then whoever comes next may have them.
+            persistently(lambda: self._hand_back(token))
+            raise
+
+    def _hand_back(self, token: UUID) -> None:
+        with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+            claims.hand_back(tx, token)
+
+    def _deliver(self, content: Content, recipients: list[Recipient]) -> list[Result]:
+        """Call the provider for one after another; those it was not called for, for want of time or patience, are given back."""
+        results: list[Result] = []
+        refusals = 0
+        for place, one in enumerate(recipients):
+            if self.until() or self.tired:
+                return results + [Result(left.id, "queued", back=True) for left in recipients[place:]]
+            result = self._one(content, one)
+            results.append(result)
+            refusals = refusals + 1 if result.state == "queued" else 0
+            self.tired = self.tired or refusals >= _MOST_REFUSALS
+        return results
+
+    def _one(self, content: Content, to: Recipient) -> Result:
+        try:
+            message = outgoing(self.tenant_id, content, to)
+        except Exception:
+            logger.exception("a message could not be written", extra={"send_id": str(to.id)})
+            return Result(to.id, "failed", "the message could not be written")
+        try:
+            return Result(to.id, "sent", provider_message_id=self._send(message))
+        except Refused as refused:
+            return self._refused(to, refused)
+        except Unclear as unclear:
+            return Result(to.id, "unknown", f"the provider's answer was lost: {unclear}"[:500])
+        except Exception as failure:
+            # Whatever it is, the provider may have been called.
+            logger.exception("a provider failed in a way that nobody knows", extra={"send_id": str(to.id)})
+            return Result(to.id, "unknown", f"the provider's answer was lost: {type(failure).__name__}")
+
+    def _refused(self, to: Recipient, refused: Refused) -> Result:
+        """It was certainly not sent: another time, unless that is no use."""
+        why = str(refused)[:500]
+        if refused.code == THROTTLED:
+            # That says nothing about this message.
+            self.tired = True
+            return Result(to.id, "queued", why, back=True)
+        if refused.retryable and to.attempts < MOST_ATTEMPTS:
+            return Result(to.id, "queued", why, delay=_BACKOFF * 2 ** (to.attempts - 1))
+        return Result(to.id, "failed", why)
+
+    def _send(self, message: Outgoing) -> str:
+        """Hand it over; a provider that is asked too much has certainly not taken it, and is asked again a little later."""
+        for seconds in _PATIENCE:
+            try:
+                return providers.send(message, once=True)
+            except Refused as refused:
+                if refused.code != THROTTLED or self.until():
+                    raise
+            pause(seconds)
+        return providers.send(message, once=True)
+
+    def _record(self, content: Content, token: UUID, results: list[Result]) -> None:
+        def record() -> None:
+            with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+                claims.record(tx, content, token, results)
+
+        persistently(record)
+
+    def _settle(self) -> None:
+        with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+            last = chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.tired else None)
+        if last:
+            with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+                chunks.finish(tx, self.campaign_id)
+
+
+def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing:
+    """The message for a recipient as the provider takes it. Raises TemplateRefused for words that cannot be used."""
+    marketing, email = content.purpose == "marketing", content.channel == "email"
+    url = links.unsubscribe_url(tenant_id, to.contact_id, content.channel, send_id=to.id)
+    rendered = contents.message(
+        content.source, channel=content.channel, purpose=content.purpose, of=content.settings, recipient=to.variables, unsubscribe_url=url
+    )
+    return Outgoing(
+        kind="campaign_send", id=to.id, tenant_id=tenant_id, channel=content.channel, to=(to.address,), text=rendered.text,
+        subject=rendered.subject, html=rendered.html, from_name=content.settings.sender_name, reply_to=content.settings.reply_to,
+        sms_sender=content.settings.sms_sender, promotional=marketing, unsubscribe_url=url if marketing and email else None,
+    )  # fmt: skip
+
+
+def persistently(act: Callable[[], None]) -> None:
+    """Do what must not be lost, again and again while the database is away. It may have been done before: it counts once."""
+    for seconds in _DATABASE_PATIENCE:
+        try:
+            return act()
+        except _FOR_NOW:
+            logger.warning("the database is away; trying again", extra={"seconds": seconds})
+        pause(seconds)
+    return act()
+
+
+def pause(seconds: float) -> None:
+    """Wait. Tests have no time for it."""
+    time.sleep(seconds)
