@@ -37,30 +37,35 @@ def where(tx: Tx, campaign: Mapping[str, Any]) -> Where:
     """The campaign's segment as SQL over contacts `c`. Raises what segments.service.where does."""
     if campaign["segment_id"] is not None:
         return segments.where(tx, segment_id=campaign["segment_id"])
-    return segments.where(tx, definition=campaign["segment"])
+    return segments.where(tx, definition=campaign["segment"], pointer="#/segment")
 
 
-def decided(campaign: Mapping[str, Any], segment: Where) -> str:
-    """CTEs that end in `decided`: each contact of the audience with `reason`, null for who gets it.
+def decided(campaign: Mapping[str, Any], segment: Where, *, zones: bool = False) -> str:
+    """CTEs that end in `decided`: each contact of the audience with `reason`, null for who gets it; `zones` adds those columns.
 
     Two contacts of one address get one message: the one who was there first. An e-mail address is one contact's, always.
     """
     channel, purpose = campaign["channel"], campaign["purpose"]
+    more, names = (f", {policy.ZONES}", f", {ZONE_COLUMNS}") if zones else ("", "")
     found = f"""found as materialized (
-      select c.id, {policy.exclusion(channel, purpose)} as reason, {policy.ADDRESS[channel]} as address
+      select c.id, {policy.exclusion(channel, purpose)} as reason, {policy.ADDRESS[channel]} as address{more}
         from contacts c {policy.joins(channel, purpose)}
        where c.tenant_id = app.tenant() and c.deleted_at is null and ({segment.sql}))"""
     if channel == "email":
-        return f"{found}, decided as (select id, reason from found)"
+        return f"{found}, decided as (select id, reason{names} from found)"
     return f"""{found}, decided as materialized (
-      select id, reason from found where reason is not null
+      select id, reason{names} from found where reason is not null
       union all
-      select id, case when row_number() over (partition by address order by id) > 1 then 'same_address' end from found where reason is null)"""
+      select id, case when row_number() over (partition by address order by id) > 1 then 'same_address' end{names}
+        from found where reason is null)"""
 
 
+ZONE_COLUMNS = "contact_zone, address_zone, address_state, phone, tenant_zone"
 HASH = """encode(sha256(convert_to(coalesce((select string_agg(id::text || ' ' || coalesce(reason, ''), ',' order by id) from decided), ''),
   'UTF8')), 'hex')"""
-BY_REASON = "(select coalesce(json_object_agg(r, n), '{}') from (select coalesce(reason, '') as r, count(*) as n from decided group by 1) x)"
+BY_REASON = (
+    "(select coalesce(json_object_agg(r, n), '{}') from (select coalesce(reason, '') as r, count(*) as n from decided group by 1) x)"
+)
 
 
 def count(tx: Tx, campaign: Mapping[str, Any], segment: Where) -> tuple[Counts, str]:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clientway.config import settings
 from clientway.messaging.settings.service import MessagingSettings
 from clientway.messaging.templates import rules as templates
 from clientway.messaging.templates.rules import Rendered, Source
 
 PERSON = """c.first_name, c.last_name, c.email, c.phone_e164, (
   select coalesce(o.dba_name, o.legal_name) from organizations o
-   where o.tenant_id = app.tenant() and o.id = c.organization_id and o.entity_type <> 'household') as organization_name"""
+   where o.tenant_id = app.tenant() and o.id = c.organization_id and o.entity_type is distinct from 'individual') as organization_name"""
 """SQL: what `variables` has to know of a contact `c`."""
 
 
@@ -43,3 +44,8 @@ def message(
     if channel == "sms":
         return templates.with_opt_out(rendered)
     return templates.with_footer(rendered, of.postal_address, unsubscribe_url)
+
+
+def sample_url() -> str:
+    """A link as one to unsubscribe looks, which unsubscribes nobody."""
+    return f"{settings().public_url}/u/sample"

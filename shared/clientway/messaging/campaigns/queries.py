@@ -14,7 +14,6 @@ from clientway.messaging.campaigns.rules import Status
 from clientway.messaging.campaigns.schemas import (
     Campaign,
     CampaignOutcomes,
-    CampaignRates,
     CampaignSend,
     CampaignWithProgress,
     Channel,
@@ -32,10 +31,9 @@ _STATES: Final = get_args(SendState)
 _OUTCOMES: Final = {name: f"{name}_at" for name in CampaignOutcomes.model_fields}
 # Where a provider tells of no delivery, there is nothing to divide by but what was sent.
 _SHARES: Final = {
-    "delivered": "sent", "bounced": "sent", "complained": "coalesce(nullif(delivered, 0), sent)", "opened": "delivered", "clicked": "delivered",
-    "unsubscribed": "delivered",
+    "delivered": "sent", "bounced": "sent", "complained": "coalesce(nullif(delivered, 0), sent)", "opened": "delivered",
+    "clicked": "delivered", "unsubscribed": "delivered",
 }  # fmt: skip
-assert _SHARES.keys() == CampaignRates.model_fields.keys()  # noqa: S101  (a table that the schema has to know)
 
 
 def _progress(campaign: str) -> str:
@@ -144,6 +142,16 @@ def update(tx: Tx, campaign_id: UUID, changes: Row) -> Any:
     return one(tx.execute(text(statement), given).one())
 
 
+def write(tx: Tx, campaign_id: UUID, changes: Row) -> None:
+    """Write columns of a locked campaign, where nobody asks for the answer."""
+    assignments = "".join(f"{name} = g.{name}, " for name in changes)
+    statement = f"""
+      update campaigns s set {assignments} version = s.version + 1, updated_at = :now
+        from jsonb_populate_record(null::campaigns, cast(:changes as jsonb)) g
+       where s.tenant_id = app.tenant() and s.id = :id"""
+    tx.execute(text(statement), {"changes": json.dumps(changes, default=_spelt), "id": campaign_id, "now": tx.now})
+
+
 _TEMPLATE = text("""
 select m.channel, m.subject, m.body_text, m.body_html from message_templates m
  where m.tenant_id = app.tenant() and m.id = :id and m.deleted_at is null
@@ -158,7 +166,9 @@ def template(tx: Tx, template_id: UUID) -> Any:
 def sends(tx: Tx, campaign_id: UUID, request: Request, *, state: SendState | None, contact_id: UUID | None) -> Any:
     """A page of a campaign's sends."""
     c = campaign_sends.c
-    statement = select(*(c[name] for name in CampaignSend.model_fields)).where(c.tenant_id == func.app.tenant(), c.campaign_id == campaign_id)
+    statement = select(*(c[name] for name in CampaignSend.model_fields)).where(
+        c.tenant_id == func.app.tenant(), c.campaign_id == campaign_id
+    )
     if state is not None:
         statement = statement.where(c.state == state)
     if contact_id is not None:

@@ -9,7 +9,15 @@ from clientway.errors import Conflict
 Status = Literal["draft", "scheduled", "freezing", "sending", "paused", "finished", "canceled", "stopped"]
 Move = Literal["edit", "reschedule", "dry_run", "launch", "begin", "freeze", "pause", "resume", "cancel", "stop", "finish", "delete"]
 Reason = Literal[
-    "deleted", "blacklisted", "no_address", "do_not_contact", "suppressed", "unsubscribed", "consent_denied", "consent_missing", "same_address"
+    "deleted",
+    "blacklisted",
+    "no_address",
+    "do_not_contact",
+    "suppressed",
+    "unsubscribed",
+    "consent_denied",
+    "consent_missing",
+    "same_address",
 ]
 """Why somebody of the audience gets nothing; the policy's, and that another contact of the campaign has the same address."""
 

@@ -129,7 +129,6 @@ class DryRun(Schema):
     segment: str = Field(description="The audience in a sentence.")
     sample: list[DryRunPerson] = Field(description="Up to five who get it and three for each reason why somebody does not.")
     when: list[DryRunHour]
-    seconds: int = Field(description="How long handing over takes once it may begin: an estimate.")
     cost_micros: int = Field(description="Millionths of the currency's unit. Text messages are measured on up to 200 recipients.")
     currency: str
     sms_segments: float | None = Field(description="Parts of a text message, on average over those measured.")
@@ -187,7 +186,9 @@ class CampaignStates(Schema):
     sent: int
     skipped: int
     failed: int
-    unknown: int = Field(description="Handed over, but whether the provider took it is not known: its events settle it; it is not sent again.")
+    unknown: int = Field(
+        description="Handed over, but whether the provider took it is not known: its events settle it; it is not sent again."
+    )
     expired: int
     canceled: int
 
@@ -233,7 +234,9 @@ class CampaignWithProgress(Campaign):
     body_html: str | None
     dry_run: DryRun | None
     dry_run_hash: Hash | None
-    drift: Drift | None = Field(description="What had changed since the dry run when it was launched, and then when its recipients were written down.")
+    drift: Drift | None = Field(
+        description="What had changed since the dry run when it was launched, and then when its recipients were written down."
+    )
     progress: CampaignProgress
 
 

@@ -177,7 +177,8 @@ create table public.campaign_sends (
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
   foreign key (tenant_id, consent_event_id) references public.consent_events (tenant_id, id)
 );
-create index campaign_sends_campaign on public.campaign_sends (tenant_id, campaign_id, id);
+-- Its list by state; the whole of it goes along the unique key.
+create index campaign_sends_campaign on public.campaign_sends (tenant_id, campaign_id, state, contact_id);
 create index campaign_sends_contact on public.campaign_sends (tenant_id, contact_id, id);
 create index campaign_sends_queued on public.campaign_sends (tenant_id, campaign_id, chunk) where state = 'queued';
 create index campaign_sends_sending on public.campaign_sends (tenant_id, lease_until) where state = 'sending';
@@ -292,6 +293,17 @@ drop index public.reminders_due;
 create index reminders_due on public.reminders (tenant_id, next_at, id) where state = 'scheduled';
 create index reminders_claimed on public.reminders (tenant_id, lease_until) where state = 'claimed';
 create index reminders_sent_at on public.reminders (tenant_id, send_at, id);
+create index reminders_state on public.reminders (tenant_id, state, send_at, id);
+
+-- A local time as a moment. The zone is from Python's list of zones: one that PostgreSQL does not know is taken as UTC.
+create function app.local_moment(p_at timestamp, p_zone text) returns timestamptz language plpgsql stable set search_path = '' as $$
+begin
+  return p_at at time zone p_zone;
+exception when invalid_parameter_value then
+  return p_at at time zone 'UTC';
+end $$;
+revoke all on function app.local_moment(timestamp, text) from public;
+grant execute on function app.local_moment(timestamp, text) to clientway_app, clientway_job;
 
 -- The timeline tells of texts too.
 alter table public.activities drop constraint activities_activity_type_check;
@@ -333,6 +345,17 @@ language sql stable security definer set search_path = '' as $$
   select t.tenant_id from public.tenants t
    where exists (select from public.reminders r where r.tenant_id = t.tenant_id and r.state = 'scheduled' and r.next_at <= p_now)
       or exists (select from public.reminders r where r.tenant_id = t.tenant_id and r.state = 'claimed' and r.lease_until <= p_now)
+      or exists (select from public.messaging_settings s where s.tenant_id = t.tenant_id and s.replan_since is not null)
+$$;
+
+-- Which tenant's reminder is due next, and when: a probe of two indexes for each tenant.
+create function app.next_reminder_due(out tenant_id uuid, out due_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select t.tenant_id, x.due_at from public.tenants t
+   cross join lateral (
+     select least((select min(r.next_at) from public.reminders r where r.tenant_id = t.tenant_id and r.state = 'scheduled'),
+                  (select min(r.lease_until) from public.reminders r where r.tenant_id = t.tenant_id and r.state = 'claimed')) as due_at) x
+   where x.due_at is not null order by x.due_at, t.tenant_id limit 1
 $$;
 
 create function app.tenants_with_messages_open(p_now timestamptz) returns setof uuid
@@ -352,6 +375,6 @@ $$;
 reset role;
 revoke create on schema app from clientway_auth;
 revoke all on function app.tenants_with_reminders_due(timestamptz), app.tenants_with_messages_open(timestamptz),
-  app.tenants_texting_from(text) from public;
+  app.tenants_texting_from(text), app.next_reminder_due() from public;
 grant execute on function app.tenants_with_reminders_due(timestamptz), app.tenants_with_messages_open(timestamptz),
-  app.tenants_texting_from(text) to clientway_job;
+  app.tenants_texting_from(text), app.next_reminder_due() to clientway_job;

@@ -1,0 +1,62 @@
+"""A campaign's message as one recipient would get it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway.db import Tx
+from clientway.messaging.campaigns import content, queries
+from clientway.messaging.campaigns.schemas import CampaignPreview
+from clientway.messaging.campaigns.service import absent, refused, words
+from clientway.messaging.policy import sql as policy
+from clientway.messaging.settings import service as settings
+from clientway.messaging.templates.rules import segments_of
+from clientway.messaging.templates.variables import SAMPLE
+
+
+def preview(tx: Tx, campaign_id: UUID, contact_id: UUID | None) -> CampaignPreview:
+    """The message for a contact, whether or not they belong to the audience; for nobody in particular, with sample values.
+
+    Raises NotFound (404), CampaignRefused (422).
+    """
+    campaign = queries.load(tx, campaign_id)
+    if campaign is None:
+        raise absent()
+    source = content.source({**campaign, **words(campaign)})
+    person = None if contact_id is None else _person(tx, campaign, contact_id)
+    rendered = content.message(
+        source,
+        channel=campaign["channel"],
+        purpose=campaign["purpose"],
+        of=settings.of(tx),
+        recipient=SAMPLE if person is None else content.variables(person),
+        unsubscribe_url=content.sample_url(),
+    )
+    mail = campaign["channel"] == "email"
+    headers = {}
+    if mail and campaign["purpose"] == "marketing":
+        headers = {"List-Unsubscribe": f"<{content.sample_url()}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return CampaignPreview(
+        contact_id=contact_id,
+        to=SAMPLE["contact"]["email" if mail else "phone"] if person is None else person["address"],
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        headers=headers,
+        sms_segments=None if mail else segments_of(rendered.text),
+        excluded=None if person is None else person["reason"],
+    )
+
+
+def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> Mapping[str, Any]:
+    channel, purpose = campaign["channel"], campaign["purpose"]
+    statement = f"""
+      select {content.PERSON}, {policy.ADDRESS[channel]} as address, {policy.exclusion(channel, purpose)} as reason
+        from contacts c {policy.joins(channel, purpose)}
+       where c.tenant_id = app.tenant() and c.id = :contact_id"""
+    row = tx.execute(text(statement), {"contact_id": contact_id}).mappings().one_or_none()
+    if row is None:
+        raise refused("contact_id", "unknown_contact", "no contact of this tenant")
+    return row
