@@ -121,9 +121,17 @@ def test_buckets_and_queues_are_encrypted_and_take_nothing_in_clear():
 
     queues = of_type("AWS::SQS::Queue")
     assert [name for name, one in queues.items() if one["Properties"].get("SqsManagedSseEnabled") is not True] == []
-    (policy,) = of_type("AWS::SQS::QueuePolicy").values()
-    assert {queue["Ref"] for queue in policy["Properties"]["Queues"]} == set(queues)
-    assert [(deny["Effect"], deny["Condition"]) for deny in statements(policy)] == [("Deny", insecure)]
+    policies = of_type("AWS::SQS::QueuePolicy").values()
+    # A queue has one policy: a second one would replace it.
+    assert sorted(queue["Ref"] for policy in policies for queue in policy["Properties"]["Queues"]) == sorted(queues)
+    for policy in policies:
+        deny, *allowed = statements(policy)
+        assert (deny["Effect"], deny["Principal"], deny["Action"], deny["Condition"]) == ("Deny", "*", "sqs:*", insecure)
+        for one in allowed:
+            # Services of AWS, and of those only what is ours.
+            assert set(one["Principal"]) == {"Service"}
+            assert one["Action"] == "sqs:SendMessage"
+            assert one["Condition"]["ArnEquals"]["aws:SourceArn"]
 
 
 def test_there_is_no_way_into_the_network_and_none_out_over_ipv4():

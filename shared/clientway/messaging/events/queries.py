@@ -1,0 +1,188 @@
+"""Provider events in the database: each written once, with what it changes of the message it is about."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, TextClause, text
+
+from clientway import db
+from clientway.db import Tx
+from clientway.ids import uuid7
+from clientway.messaging.events.reading import Event
+
+# That the provider tells of it at all says that it took the message.
+TAKEN: Final = ("send", "delivery", "delay", "bounce", "complaint", "open", "click", "subscription", "unsubscribe")
+_WAS_TAKEN = "(" + ", ".join(f"'{kind}'" for kind in TAKEN) + ")"
+
+# subject -> its table, the moments of it that events fill, and how a message of unknown outcome is settled by one.
+_SENDS = (
+    "campaign_sends",
+    ("delivered_at", "opened_at", "machine_opened_at", "clicked_at", "bounced_at", "complained_at"),
+    f"""state = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'sent'
+                     when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then 'failed' else m.state end,
+        reason = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'known by its events'
+                      when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then left('provider: ' || e.kind, 500)
+                      else m.reason end,
+        sent_at = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then coalesce(m.sent_at, :at) else m.sent_at end,
+        provider_message_id = coalesce(m.provider_message_id, :provider_message_id)""",
+)
+_REMINDERS = ("reminders", ("delivered_at", "bounced_at"), "provider_message_id = coalesce(m.provider_message_id, :provider_message_id)")
+_MAILS = (
+    "email_messages",
+    ("delivered_at", "opened_at", "clicked_at", "bounced_at", "complained_at"),
+    "provider_message_id = coalesce(m.provider_message_id, :provider_message_id)",
+)
+_COLUMN: Final = {"campaign_send": "campaign_send_id", "reminder": "reminder_id", "email_message": "email_message_id"}
+
+
+def _statement(subject: str, table: str, moments: Sequence[str], settled: str) -> TextClause:
+    filled = ", ".join(f"{one} = coalesce(m.{one}, case when :moment = '{one}' then cast(:at as timestamptz) end)" for one in moments)
+    known = "case :moment " + " ".join(f"when '{one}' then m.{one} is null" for one in moments) + " else false end"
+    campaign = "m.campaign_id" if table == "campaign_sends" else "null::uuid"
+    state = "m.state" if table == "campaign_sends" else "null::text"
+    return text(f"""
+with held as (
+  select m.id, m.contact_id, {campaign} as campaign_id, {state} as state, {known} as is_first
+    from {table} m where m.tenant_id = app.tenant() and m.id = :subject_id for no key update),
+told as (
+  insert into message_events (id, event_key, kind, channel, {_COLUMN[subject]}, contact_id, machine, detail, occurred_at, created_at)
+  select :event_id, :event_key, :kind, :channel, h.id, h.contact_id, :machine, cast(:detail as jsonb), :at, :now from held h
+  on conflict (tenant_id, event_key) do nothing returning kind),
+changed as (
+  update {table} m set {filled}, {settled}, updated_at = :now
+    from told e where m.tenant_id = app.tenant() and m.id = :subject_id returning {state} as state)
+select exists (select from told) as is_new, h.is_first, h.campaign_id, h.state as before, (select x.state from changed x) as after,
+       c.id as contact_id, c.organization_id, o.id is not null as has_organization
+  from held h
+  left join contacts f on f.tenant_id = app.tenant() and f.id = h.contact_id
+  left join contacts c on c.tenant_id = app.tenant() and c.id = coalesce(f.merged_into, f.id)
+  left join organizations o on o.tenant_id = app.tenant() and o.id = c.organization_id and o.deleted_at is null
+""")
+
+
+_TELL: Final = {
+    "campaign_send": _statement("campaign_send", *_SENDS),
+    "reminder": _statement("reminder", *_REMINDERS),
+    "email_message": _statement("email_message", *_MAILS),
+}
+_MOMENTS: Final = {"delivery": "delivered_at", "bounce": "bounced_at", "complaint": "complained_at"}
+
+
+def tell(tx: Tx, event: Event) -> Row[Any] | None:
+    """Write an event down with what it changes of its message: is_new, and who it is about; None where there is no such message."""
+    moment = _MOMENTS.get(event.kind, "")
+    if event.kind == "open":
+        moment = "machine_opened_at" if event.machine else "opened_at"
+    elif event.kind == "click" and not event.machine:
+        moment = "clicked_at"
+    given = {
+        "subject_id": event.subject_id, "event_id": uuid7(), "event_key": event.key, "kind": event.kind, "channel": event.channel,
+        "machine": event.machine, "detail": json.dumps(event.detail), "at": event.occurred_at, "now": tx.now, "moment": moment,
+        "provider_message_id": event.provider_message_id,
+    }  # fmt: skip
+    return tx.execute(_TELL[event.subject or ""], given).one_or_none()
+
+
+_OPENED = text("""
+update contacts set total_emails_opened = total_emails_opened + 1
+ where tenant_id = app.tenant() and id = :contact_id
+""")
+
+
+def count_open(tx: Tx, contact_id: UUID) -> None:
+    """One more mail that a contact has opened. No new version: nobody's edit is in its way."""
+    tx.execute(_OPENED, {"contact_id": contact_id})
+
+
+# Events may come while a send is still claimed; the worker that held it may have died since.
+_SETTLE = text(f"""
+with seen as (
+  select s.id, min(e.occurred_at) as at
+    from campaign_sends s
+    join message_events e on e.tenant_id = s.tenant_id and e.campaign_send_id = s.id and e.kind in {_WAS_TAKEN}
+   where s.tenant_id = app.tenant() and s.state = 'unknown'
+   group by s.tenant_id, s.id)
+update campaign_sends s set state = 'sent', reason = 'known by its events', sent_at = coalesce(s.sent_at, n.at), updated_at = :now
+  from seen n where s.tenant_id = app.tenant() and s.id = n.id and s.state = 'unknown'
+returning s.id, s.campaign_id, s.contact_id, s.channel
+""")
+
+
+def settle_unknown(tx: Tx) -> list[Row[Any]]:
+    """Mark as sent what is unknown although its events have come already."""
+    return list(tx.execute(_SETTLE, {"now": tx.now}).all())
+
+
+# Complaints over deliveries: what providers judge a sender by.
+_STOP = text("""
+update campaigns c set status = 'stopped', status_reason = 'too many complaints', version = c.version + 1, updated_at = :now
+  from (select count(*) filter (where s.complained_at is not null) as complaints,
+               count(*) filter (where s.delivered_at is not null or s.state = 'sent') as delivered
+          from campaign_sends s where s.tenant_id = app.tenant() and s.campaign_id = :campaign_id) k
+  left join messaging_settings m on m.tenant_id = app.tenant()
+ where c.tenant_id = app.tenant() and c.id = :campaign_id and c.status in ('sending', 'paused')
+   and k.complaints >= coalesce(m.complaint_stop_count, 3)
+   and k.complaints * 10000 >= k.delivered * coalesce(m.complaint_stop_bps, 30)
+returning k.complaints, k.delivered
+""")
+
+
+def stop_for_complaints(tx: Tx, campaign_id: UUID) -> Row[Any] | None:
+    """Stop a campaign that too many complain about, by the tenant's limits: how many of how many; None when it goes on."""
+    return tx.execute(_STOP, {"campaign_id": campaign_id, "now": tx.now}).one_or_none()
+
+
+_TEXTED = text("""
+with told as (
+  insert into message_events (id, event_key, kind, channel, contact_id, detail, occurred_at, created_at)
+  values (:event_id, :event_key, :kind, 'sms', null, cast(:detail as jsonb), :at, :now)
+  on conflict (tenant_id, event_key) do nothing returning id)
+select c.id as contact_id, c.organization_id, o.id is not null as has_organization, t.name as tenant_name
+  from told e
+  join tenants t on t.tenant_id = app.tenant()
+  left join (select distinct coalesce(f.merged_into, f.id) as id
+               from contact_phones p join contacts f on f.tenant_id = p.tenant_id and f.id = p.contact_id
+              where p.tenant_id = app.tenant() and p.phone_e164 = :phone and (p.live or f.merged_into is not null)) k on true
+  left join contacts c on c.tenant_id = app.tenant() and c.id = k.id and c.deleted_at is null
+  left join organizations o on o.tenant_id = app.tenant() and o.id = c.organization_id and o.deleted_at is null
+ order by c.id
+""")
+
+
+def texted(tx: Tx, event: Event) -> list[Row[Any]]:
+    """Write an answer down: whose number it came from, a row each (without contact for a stranger's); nothing when it is known."""
+    given = {
+        "event_id": uuid7(), "event_key": event.key, "kind": event.kind, "detail": json.dumps({"text": event.text or ""}),
+        "at": event.occurred_at, "now": tx.now, "phone": event.sender,
+    }  # fmt: skip
+    return list(tx.execute(_TEXTED, given).all())
+
+
+def tenants_texting_from(number: str) -> list[UUID]:
+    """The tenants that text from a number of their own."""
+    with db.job_connection() as connection:
+        return list(connection.scalars(text("select app.tenants_texting_from(:number)"), {"number": number}))
+
+
+_KNOWS = text("""
+select exists (select from contact_phones p where p.tenant_id = app.tenant() and p.phone_e164 = :phone)
+       and not exists (select from messaging_settings m where m.tenant_id = app.tenant() and m.sms_sender is not null)
+""")
+
+
+def shares_sender_and_knows(tx: Tx, phone: str) -> bool:
+    """Whether this tenant texts from the installation's number and has, or had, somebody with this one."""
+    return bool(tx.scalar(_KNOWS, {"phone": phone}))
+
+
+_LAST_LINE: Final = """select distinct on (e.purpose) e.purpose, e.state, e.source from consent_events e
+ where e.tenant_id = app.tenant() and e.contact_id = :contact_id and e.channel = 'sms' order by e.purpose, e.occurred_at desc, e.id desc"""
+
+
+def standing_denials(tx: Tx, contact_id: UUID, source: str) -> list[str]:
+    """The purposes that a contact's texts are denied for by this source."""
+    found = tx.execute(text(_LAST_LINE), {"contact_id": contact_id}).all()
+    return [row.purpose for row in found if row.state == "denied" and row.source == source]
+
