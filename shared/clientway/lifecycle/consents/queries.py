@@ -30,14 +30,7 @@ def find(tx: Tx, contact_id: UUID, request: Request, *, channel: str | None, pur
 
 
 # A denial of marketing e-mails also stands in the contact, where whoever sends one looks first; a later consent lifts it.
-_INSERT = text(f"""
-with {LIVE}, written as (
-  insert into consent_events (id, contact_id, channel, purpose, state, source, text_shown, ip_hash, evidence, actor_type, actor_id,
-                              occurred_at, created_at)
-  select cast(:id as uuid), h.id, :channel, :purpose, :state, :source, :text_shown, :ip_hash, cast(:evidence as jsonb), :actor_type,
-         cast(:actor_id as uuid), :occurred_at, :now
-    from held h returning *),
-current as (
+_COUNTS = """current as (
   insert into contact_consents as k (contact_id, channel, purpose, state, event_id, since)
   select w.contact_id, w.channel, w.purpose, w.state, w.id, w.occurred_at from written w
   on conflict (tenant_id, contact_id, channel, purpose) do update
@@ -47,10 +40,41 @@ subscribed as (
   update contacts c set unsubscribed_at = case when k.state = 'denied' then k.since end, version = c.version + 1, updated_at = :now
     from current k
    where c.tenant_id = app.tenant() and c.id = k.contact_id and k.channel = 'email' and k.purpose = 'marketing'
-     and (c.unsubscribed_at is null) = (k.state = 'denied'))
+     and (c.unsubscribed_at is null) = (k.state = 'denied'))"""
+_INSERT = text(f"""
+with {LIVE}, written as (
+  insert into consent_events (id, contact_id, channel, purpose, state, source, text_shown, ip_hash, evidence, actor_type, actor_id,
+                              occurred_at, created_at)
+  select cast(:id as uuid), h.id, :channel, :purpose, :state, :source, :text_shown, :ip_hash, cast(:evidence as jsonb), :actor_type,
+         cast(:actor_id as uuid), :occurred_at, :now
+    from held h returning *),
+{_COUNTS}
 select row_to_json(r)::text, null::bigint, (select h.organization_id from held h) as organization_id
   from (select {", ".join("exists (select from current) as is_current" if name == "is_current" else f"e.{name}" for name in _NAMES)}
           from written e) r
+""")
+# Somebody's own word counts for whoever they turned out to be, and for a record that was deleted: it may come back. What stands
+# already is not written down again. The walk goes up from who was asked for; only the last of it is locked.
+_SETTLE = text(f"""
+with recursive chain as (
+  select c.id, c.merged_into from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id
+  union
+  select c.id, c.merged_into from chain h join contacts c on c.tenant_id = app.tenant() and c.id = h.merged_into),
+held as (
+  select c.id, c.organization_id from contacts c
+   where c.tenant_id = app.tenant() and c.id = (select h.id from chain h where h.merged_into is null)
+     and c.merged_into is null for no key update),
+written as (
+  insert into consent_events (id, contact_id, channel, purpose, state, source, evidence, actor_type, actor_id, occurred_at, created_at)
+  select l.id, h.id, :channel, l.purpose, :state, :source, cast(:evidence as jsonb), :actor_type, cast(:actor_id as uuid),
+         :occurred_at, :now
+    from held h cross join jsonb_to_recordset(cast(:lines as jsonb)) as l(id uuid, purpose text)
+   where not exists (select from contact_consents k
+                      where k.tenant_id = app.tenant() and k.contact_id = h.id and k.channel = :channel and k.purpose = l.purpose
+                        and (k.state = :state or k.since > :occurred_at))
+  returning *),
+{_COUNTS}
+select h.id as contact_id, h.organization_id, w.id as event_id, w.purpose from held h left join written w on w.contact_id = h.id
 """)
 
 
@@ -59,3 +83,10 @@ def insert(tx: Tx, event_id: UUID, contact_id: UUID, row: Mapping[str, Any]) -> 
     actor = {"actor_type": tx.actor.kind, "actor_id": tx.actor.id}
     given = {**row, "evidence": json.dumps(row["evidence"]), "id": event_id, "contact_id": contact_id, "now": tx.now, **actor}
     return tx.execute(_INSERT, given).one_or_none()
+
+
+def settle(tx: Tx, contact_id: UUID, lines: list[dict[str, Any]], given: Mapping[str, Any]) -> list[Row[Any]]:
+    """Add lines of one channel for a contact or whoever it was merged into; a row for each that was new, else one without event."""
+    actor = {"actor_type": tx.actor.kind, "actor_id": tx.actor.id}
+    written = {**given, "evidence": json.dumps(given["evidence"], default=str), "lines": json.dumps(lines, default=str)}
+    return list(tx.execute(_SETTLE, {**written, "contact_id": contact_id, "now": tx.now, **actor}))

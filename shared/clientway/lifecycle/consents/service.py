@@ -1,6 +1,8 @@
 """What contacts allowed: a ledger of evidence that nothing is taken out of."""
 
 import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +13,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, Unprocessable
 from clientway.ids import uuid7
 from clientway.lifecycle.consents import queries
-from clientway.lifecycle.consents.schemas import ConsentCreate
+from clientway.lifecycle.consents.schemas import Channel, ConsentCreate, Purpose, State
 from clientway.lifecycle.contacts import existence
 from clientway.lifecycle.records import CLOCK_SKEW
 from clientway.paging import Request, one
@@ -39,12 +41,55 @@ def add(tx: Tx, contact_id: UUID, consent: ConsentCreate) -> Any:
     if row is None:
         raise existence.refuse(tx, contact_id)
     told = {"channel": consent.channel, "purpose": consent.purpose, "state": consent.state, "source": consent.source}
-    effects.record(
-        tx, "consent_changed", f"{consent.purpose} by {consent.channel} {consent.state}", organization_id=row.organization_id,
-        contact_id=contact_id, metadata={"consent_event_id": event_id, **told}, occurred_at=occurred_at,
-    )  # fmt: skip
-    effects.audit(tx, "consent.recorded", "contact", contact_id, {"consent_event_id": event_id, **told})
+    _tell(tx, contact_id, row.organization_id, {"consent_event_id": event_id, **told}, occurred_at)
     return one(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Whom somebody's own word was written down for, and the new lines of the ledger; none where it stood already."""
+
+    contact_id: UUID
+    organization_id: UUID | None
+    event_ids: tuple[UUID, ...]
+
+
+def settle(
+    tx: Tx,
+    contact_id: UUID,
+    channel: Channel,
+    purposes: Iterable[Purpose],
+    state: State,
+    *,
+    source: str,
+    evidence: Mapping[str, Any],
+    occurred_at: datetime,
+) -> Settled | None:
+    """Write down what somebody said themselves: of one who was merged, for the survivor; of one deleted too. Repeating adds nothing.
+
+    What was said later counts, in whichever order it is heard. None when there is no such contact.
+    """
+    lines = [{"id": uuid7(), "purpose": purpose} for purpose in purposes]
+    moment = min(occurred_at, tx.now)
+    given = {"channel": channel, "state": state, "source": source, "evidence": dict(evidence), "occurred_at": moment}
+    # Once more, where the contact was merged between the look and the lock: it is then another's.
+    rows = queries.settle(tx, contact_id, lines, given) or queries.settle(tx, contact_id, lines, given)
+    if not rows:
+        return None
+    survivor, organization_id = rows[0].contact_id, rows[0].organization_id
+    new = [row for row in rows if row.event_id is not None]
+    for row in new:
+        told = {"consent_event_id": row.event_id, "channel": channel, "purpose": row.purpose, "state": state, "source": source}
+        _tell(tx, survivor, organization_id, told, moment)
+    return Settled(survivor, organization_id, tuple(row.event_id for row in new))
+
+
+def _tell(tx: Tx, contact_id: UUID, organization_id: UUID | None, told: dict[str, Any], occurred_at: datetime) -> None:
+    title = f"{told['purpose']} by {told['channel']} {told['state']}"
+    effects.record(
+        tx, "consent_changed", title, organization_id=organization_id, contact_id=contact_id, metadata=told, occurred_at=occurred_at
+    )
+    effects.audit(tx, "consent.recorded", "contact", contact_id, told)
 
 
 def _hash(ip: str | None) -> str | None:

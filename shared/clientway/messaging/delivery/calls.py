@@ -1,0 +1,108 @@
+"""A call of a provider: the client for it, and what its errors say of the message."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final
+
+from clientway.messaging.delivery.message import PROVIDER_TIMEOUT_SECONDS, Refused, Unclear
+
+# A connection that was idle for so long may be gone without a word (a frozen function hears nothing): what is sent over it is
+# lost, and nobody could say whether the message went out. A new one costs a handshake.
+_IDLE_SECONDS: Final = 10.0
+_last_used: dict[tuple[str, bool], float] = {}
+
+THROTTLED: Final = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestThrottled", "LimitExceededException",
+     "RequestLimitExceeded", "ServiceQuotaExceededException", "SlowDown"}
+)  # fmt: skip
+"""Too much at once, or for today. It says nothing of the message."""
+NOT_THE_MESSAGES: Final = frozenset(
+    {"SendingPausedException", "AccountSuspendedException", "AccessDeniedException", "AccessDenied", "ExpiredTokenException",
+     "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
+     "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired", "RequestExpired"}
+)  # fmt: skip
+"""Our account's trouble: somebody has to see to it, and then the message can go."""
+_SERVER_ERROR, _TOO_MANY = 500, 429
+
+
+@cache
+def _client(service: str, *, once: bool) -> Any:
+    # Here and not above: boto3 takes a third of a second, and some who import this never send.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    own = {"AWS_ENDPOINT_URL", f"AWS_ENDPOINT_URL_{service.replace('-', '_').upper()}"}
+    config = Config(
+        connect_timeout=2,
+        read_timeout=PROVIDER_TIMEOUT_SECONDS,
+        # botocore would repeat a request whose answer was lost: a campaign's message must not go out twice.
+        retries={"mode": "standard", "total_max_attempts": 1 if once else 2},
+        max_pool_connections=50,
+        # From private subnets a provider is reached over IPv6; a stand-in on this machine has one address only.
+        use_dualstack_endpoint=os.environ.get("AWS_DUALSTACK") == "true" and not own & os.environ.keys(),
+    )
+    return boto3.client(service, config=config)
+
+
+def client(service: str, *, once: bool) -> Any:
+    """The client of a provider's service; `once`: it never repeats a request by itself."""
+    made, now = _client(service, once=once), time.monotonic()
+    if now - _last_used.get((service, once), now) > _IDLE_SECONDS:
+        made.close()
+    _last_used[service, once] = now
+    return made
+
+
+def forget() -> None:
+    """Make the clients anew: their environment changed."""
+    _client.cache_clear()
+    _last_used.clear()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Give a provider's errors our two words: refused (certainly not sent) or unclear (perhaps it was)."""
+    from botocore import exceptions  # noqa: PLC0415
+
+    never_left = (
+        exceptions.EndpointConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.ProxyConnectionError,
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.NoRegionError,
+    )
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _answered(error.response) from error
+    except exceptions.ParamValidationError as error:
+        raise Refused("invalid", str(error), retryable=False) from error
+    except never_left as error:
+        raise Refused("unreachable", str(error), retryable=True) from error
+    except exceptions.SSLError as error:
+        # Before anything was said, where it is the certificate; after that nobody knows.
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise Refused("unreachable", str(error), retryable=True) from error
+        raise Unclear(str(error)) from error
+    except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+        # No answer in time, a connection that broke, half an answer: the request was on its way.
+        raise Unclear(str(error)) from error
+
+
+def _answered(response: Any) -> Exception:
+    """What an answer of the provider's means. A 5xx is no refusal: it may come from behind the place that took the message."""
+    told, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, detail = str(told.get("Code", "")), str(told.get("Message", ""))
+    if code in THROTTLED or status == _TOO_MANY:
+        return Refused("throttled", f"{code} {detail}", retryable=True)
+    if code in NOT_THE_MESSAGES:
+        return Refused(code, detail, retryable=True)
+    if status >= _SERVER_ERROR or not code:
+        return Unclear(f"{status} {code} {detail}"[:400])
+    reason = response.get("Reason")
+    return Refused(str(reason or code).lower() if reason else code, detail, retryable=False)

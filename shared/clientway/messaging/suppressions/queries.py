@@ -1,0 +1,79 @@
+"""Addresses that nothing is sent to, in the database. They are told apart by a hash, which outlives an erasure."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, text
+
+from clientway.db import Tx
+from clientway.messaging.suppressions.schemas import Suppression
+from clientway.messaging.tables import suppressions
+from clientway.paging import Request, one, page
+
+_NAMES = tuple(Suppression.model_fields)
+_ANSWER = f"select row_to_json(r)::text, r.version from (select {', '.join(_NAMES)} from written) r"
+_RANK = "array_position(array['manual', 'hard_bounce', 'complaint', 'stop'], {})"
+
+# One entry stands for an address. What weighs more takes its place: a recipient's own word must not be lifted as a colleague's.
+_SUPPRESS = text(f"""
+with written as (
+  insert into suppressions as s (id, channel, address, address_hash, reason, detail, contact_id, created_by, created_at, updated_at)
+  values (:id, :channel, :address, app.address_hash(:channel, :address), :reason, :detail, cast(:contact_id as uuid),
+          cast(:by as uuid), :now, :now)
+  on conflict (tenant_id, channel, address_hash) where lifted_at is null do update
+     set reason = excluded.reason, detail = coalesce(excluded.detail, s.detail), address = coalesce(s.address, excluded.address),
+         contact_id = coalesce(excluded.contact_id, s.contact_id), version = s.version + 1, updated_at = excluded.updated_at
+   where {_RANK.format("s.reason")} < {_RANK.format("excluded.reason")}
+  returning *)
+select w.id, true as changed from written w
+""")
+_STANDING = text("""
+select s.id, false as changed from suppressions s
+ where s.tenant_id = app.tenant() and s.channel = :channel and s.address_hash = app.address_hash(:channel, :address) and s.lifted_at is null
+""")
+
+
+def suppress(tx: Tx, row: Mapping[str, Any]) -> Row[Any]:
+    """Have an address stand; its id, and whether that changed anything."""
+    found = tx.execute(_SUPPRESS, {**row, "now": tx.now, "by": tx.actor.id}).one_or_none()
+    # A statement of its own: what was written meanwhile, the first could not see.
+    return found or tx.execute(_STANDING, {"channel": row["channel"], "address": row["address"]}).one()
+
+
+def find(tx: Tx, request: Request, *, channel: str | None, reason: str | None, address: tuple[str, str] | None, standing: bool) -> Any:
+    """A page of entries; `address` is a channel with an address in its one form."""
+    c = suppressions.c
+    statement = select(*(c[name] for name in _NAMES)).where(c.tenant_id == func.app.tenant())
+    statement = statement.where(*(c[name] == value for name, value in (("channel", channel), ("reason", reason)) if value is not None))
+    if address is not None:
+        statement = statement.where(c.channel == address[0], c.address_hash == func.app.address_hash(address[0], address[1]))
+    if standing:
+        statement = statement.where(c.lifted_at.is_(None))
+    return page(tx, statement, request, {"created_at": c.created_at}, c.id)
+
+
+def read(tx: Tx, suppression_id: UUID) -> Any:
+    """One entry, or None."""
+    statement = f"with written as (select s.* from suppressions s where s.tenant_id = app.tenant() and s.id = :id) {_ANSWER}"
+    return one(tx.execute(text(statement), {"id": suppression_id}).one_or_none())
+
+
+def lock(tx: Tx, suppression_id: UUID) -> Row[Any] | None:
+    """An entry's row, locked; None when there is none."""
+    c = suppressions.c
+    statement = select(c.channel, c.reason, c.lifted_at, c.version).where(c.tenant_id == func.app.tenant(), c.id == suppression_id)
+    return tx.execute(statement.with_for_update(key_share=True)).one_or_none()
+
+
+_LIFT = text(f"""
+with written as (
+  update suppressions s
+     set lifted_at = :now, lifted_by = cast(:by as uuid), lift_reason = :reason, version = s.version + 1, updated_at = :now
+   where s.tenant_id = app.tenant() and s.id = :id returning *)
+{_ANSWER}""")
+
+
+def lift(tx: Tx, suppression_id: UUID, reason: str) -> Any:
+    """Let an entry rest; the address can be written to again."""
+    return one(tx.execute(_LIFT, {"id": suppression_id, "reason": reason, "now": tx.now, "by": tx.actor.id}).one())
