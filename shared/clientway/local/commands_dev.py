@@ -42,7 +42,7 @@ def dev(
                 console.print(f"  demo API key   {stack.demo_key_file}  (Authorization: Bearer …)")
                 console.print(f"  database       {stack.database_url.rpartition('@')[2]}")
                 console.print(f"  local AWS      {stack.endpoint}")
-                console.print(f"  mail           shown here and kept in {stack.mailbox_file}")
+                console.print(f"  mail, texts    {stack.url}/mailbox  (also shown here and kept in {stack.mailbox_file})")
                 if stack.stripe_url:
                     console.print(
                         f"  payments       {stack.stripe_url}/dashboard  (a stand-in for Stripe; pages to pay: {stack.stripe_url}/pay/…)"

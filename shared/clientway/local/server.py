@@ -24,6 +24,7 @@ _DRAIN_BYTES = 10 * MAX_BODY_BYTES
 
 Invoke = Callable[[str, dict[str, Any]], Any]
 Authorize = Callable[[str | None], dict[str, str] | None]
+Local = Callable[["Request"], "Answer | None"]
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,18 @@ class Router:
 class Gateway:
     """Turns requests into events, invokes the route's function and turns what it returns into answers."""
 
-    def __init__(self, routes: Iterable[Route], invoke: Invoke, authorize: Authorize | None = None) -> None:
-        """Without `authorize`, routes with an authorizer refuse everybody."""
+    def __init__(self, routes: Iterable[Route], invoke: Invoke, authorize: Authorize | None = None, local: Local | None = None) -> None:
+        """Without `authorize`, routes with an authorizer refuse everybody. `local` answers what is this machine's own and no API's."""
+        self._local = local or (lambda _request: None)
         self._router = Router(list(routes))
         self._invoke = invoke
         self._authorize = authorize or (lambda _header: None)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request. Never raises for what a client sends or a function does."""
+        return self._local(request) or self._routed(request)
+
+    def _routed(self, request: Request) -> Answer:
         matched = self._router.match(request.method, request.path)
         if matched is None:
             return _message(404, "Not Found")

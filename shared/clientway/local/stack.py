@@ -14,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from clientway.local import aws, demo, events, mailbox, postgres, redelivery, server, template
 from clientway.local.authorizer import JwtAuthorizer
+from clientway.local.messages import local as messages
+from clientway.local.messages.pages import Pages
 from clientway.local.stripe import demo as stripe
 from clientway.local.workers import Pool
 from clientway.migrations.run import migrate
@@ -57,8 +59,11 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
         def invoke(handler: str, event: dict[str, Any]) -> Any:
             return pool.invoke(handler, event)
 
+        def own_pages(request: server.Request) -> server.Answer | None:
+            return box.answer(request)
+
         # Bound first: a taken port is found out before anything is started.
-        http = _bind(server.Gateway(sam.routes, invoke, JwtAuthorizer.from_environment()), port)
+        http = _bind(server.Gateway(sam.routes, invoke, JwtAuthorizer.from_environment(), own_pages), port)
         stack.callback(http.server_close)
 
         url = f"http://127.0.0.1:{http.server_address[1]}"
@@ -87,17 +92,19 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
             stack.callback(payments.stop)
             stripe.resume(payments, cloud, settings["PUBLIC_URL"], demo.tenant(admin_url))
             settings["STRIPE_API_BASE"] = payments.base
+        providers = messages.start(state, cloud, mailbox.Mailbox(state / "mailbox.jsonl").show)
+        stack.callback(providers.stop)
+        box = Pages(providers, settings["PUBLIC_URL"])
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        environment = {**_QUIET, **own, **cloud.environment, **settings}
+        environment = {**_QUIET, **messages.SENDERS, **own, **cloud.environment, **providers.environment, **settings}
         pool = stack.enter_context(Pool(environment, functions=_functions(sam, cloud, environment)))
 
-        mail = mailbox.Mailbox(cloud.region, state / "mailbox.jsonl")
         clocks = [
             events.Clock(schedule, invoke, every=events.seconds_override(schedule.function, schedule.expression), region=cloud.region)
             for schedule in sam.schedules
         ]
         pollers = [events.Poller(consumer, cloud, invoke) for consumer in sam.consumers]
-        threads: list[mailbox.Mailbox | events.Poller | events.Clock] = [mail, *pollers, *clocks]
+        threads: list[events.Poller | events.Clock] = [*pollers, *clocks]
         for thread in threads:
             thread.start()
             stack.callback(thread.stop)
