@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, select, text, update
 
 from clientway.db import Tx
 from clientway.messaging.suppressions.schemas import Suppression
@@ -66,14 +66,16 @@ def lock(tx: Tx, suppression_id: UUID) -> Row[Any] | None:
     return tx.execute(statement.with_for_update(key_share=True)).one_or_none()
 
 
-_LIFT = text(f"""
-with written as (
-  update suppressions s
-     set lifted_at = :now, lifted_by = cast(:by as uuid), lift_reason = :reason, version = s.version + 1, updated_at = :now
-   where s.tenant_id = app.tenant() and s.id = :id returning *)
-{_ANSWER}""")
+def standing(tx: Tx, channel: str, address: str) -> Row[Any] | None:
+    """The entry that stands for an address, locked; None when there is none."""
+    c = suppressions.c
+    statement = select(c.id, c.reason).where(c.tenant_id == func.app.tenant(), c.channel == channel, c.lifted_at.is_(None))
+    statement = statement.where(c.address_hash == func.app.address_hash(channel, address)).with_for_update(key_share=True)
+    return tx.execute(statement).one_or_none()
 
 
-def lift(tx: Tx, suppression_id: UUID, reason: str) -> Any:
+def lift(tx: Tx, suppression_id: UUID, reason: str) -> None:
     """Let an entry rest; the address can be written to again."""
-    return one(tx.execute(_LIFT, {"id": suppression_id, "reason": reason, "now": tx.now, "by": tx.actor.id}).one())
+    c = suppressions.c
+    given = {"lifted_at": tx.now, "lifted_by": tx.actor.id, "lift_reason": reason, "version": c.version + 1, "updated_at": tx.now}
+    tx.execute(update(suppressions).where(c.tenant_id == func.app.tenant(), c.id == suppression_id).values(given))

@@ -87,7 +87,7 @@ def add(tx: Tx, given: SuppressionCreate) -> tuple[Any, bool]:
     return read(tx, found.id), found.changed
 
 
-def lift(tx: Tx, suppression_id: UUID, reason: str, *, version: int) -> Any:
+def remove(tx: Tx, suppression_id: UUID, reason: str, *, version: int) -> None:
     """Write to an address again. Raises NotFound (404), PreconditionFailed (412), AlreadyLifted (409), Forbidden (403).
 
     What a recipient said themselves, by a complaint or a STOP, only an admin lifts: they answer for it.
@@ -100,11 +100,25 @@ def lift(tx: Tx, suppression_id: UUID, reason: str, *, version: int) -> Any:
     if row.lifted_at is not None:
         raise AlreadyLifted("The address was taken off the list before.", lifted_at=row.lifted_at.isoformat())
     check_version(row.version, version)
-    answer = queries.lift(tx, suppression_id, reason)
-    effects.audit(
-        tx, "suppression.lifted", "suppression", suppression_id, {"channel": row.channel, "reason": row.reason, "lift_reason": reason}
-    )
-    return answer
+    _lift(tx, suppression_id, row.channel, row.reason, reason)
+
+
+def lift(tx: Tx, channel: Channel, address: str, *, reason: Reason, why: str) -> bool:
+    """The recipient took their word back (START after STOP): lift what stands for this reason; whether there was anything.
+
+    What a colleague had put there before and the word took the place of is lifted with it: the recipient said so last.
+    """
+    normal = normalised(channel, address)
+    row = None if normal is None else queries.standing(tx, channel, normal)
+    if row is None or row.reason != reason:
+        return False
+    _lift(tx, row.id, channel, reason, why)
+    return True
+
+
+def _lift(tx: Tx, suppression_id: UUID, channel: str, reason: str, why: str) -> None:
+    queries.lift(tx, suppression_id, why)
+    effects.audit(tx, "suppression.lifted", "suppression", suppression_id, {"channel": channel, "reason": reason, "lift_reason": why})
 
 
 _WORDS: Final[dict[Channel, str]] = {"email": "email", "sms": "phone"}
