@@ -105,8 +105,8 @@ with resting as (
   returning k.queued_at
 )
 insert into outbox (id, topic, payload, available_at)
-select :id, 'campaign.chunk', jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at),
-       r.queued_at
+select :id, 'campaign.chunk',
+       jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at), r.queued_at
   from resting r
 """)
 

@@ -12,7 +12,6 @@ from clientway.db import Tx, job_connection
 from clientway.ids import uuid7
 from clientway.messaging.campaigns import chunks, freezing
 from clientway.messaging.campaigns.chunks import LOST_AFTER
-from clientway.messaging.mails import service as mails
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ def tend(tx: Tx, now: datetime) -> int:
     done += tx.execute(_REOPEN, {"now": now}).rowcount if sending else 0
     for one in sending:
         done += chunks.pump(tx, one) or chunks.finish(tx, one)
-    done += mails.retry_stale(tx)
     following = tx.scalar(_FOLLOWING, {"now": now, "later": now + LOST_AFTER})
     if following is not None:
         wake.at(tx, following, "messages")
