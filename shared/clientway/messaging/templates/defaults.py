@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from clientway.messaging.delivery.message import Channel
 from clientway.messaging.templates.rules import Source
 
 
@@ -15,7 +16,7 @@ class Default:
     """A built-in template: `data` says what each of its `data.*` holds, `sample` shows them filled in."""
 
     key: str
-    channel: str
+    channel: Channel
     name: str
     source: Source
     data: Mapping[str, str] = field(default_factory=dict)
