@@ -98,12 +98,16 @@ def _mail(told: Mapping[str, Any]) -> Event | None:
     part = told.get(_PARTS.get(kind, kind.lower())) or {}
     accepted = _moment(mail["timestamp"])
     occurred = _moment(part.get("timestamp") or mail["timestamp"])
-    about = [one["emailAddress"] for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients") for one in part.get(name, ())]
+    about = [
+        one["emailAddress"] for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients") for one in part.get(name, ())
+    ]
     machine = kind in {"Open", "Click"} and rules.is_machine(part.get("userAgent"), after=occurred - accepted)
     return Event(
         kind=_KINDS[kind],
         channel="email",
-        key=_key(kind, mail["messageId"], part.get("feedbackId") or part.get("timestamp") or "", part.get("link", ""), part.get("userAgent", "")),
+        key=_key(
+            kind, mail["messageId"], part.get("feedbackId") or part.get("timestamp") or "", part.get("link", ""), part.get("userAgent", "")
+        ),
         occurred_at=occurred,
         tenant_id=UUID(tags["tenant_id"]),
         subject=tags["kind"],

@@ -102,12 +102,20 @@ def _complained(tx: Tx, event: Event, about: Row[Any]) -> None:
     if about.contact_id is not None:
         evidence = {"message": event.subject or "", "message_id": str(event.subject_id), **event.detail}
         consents.revoke(
-            tx, about.contact_id, event.channel, ("marketing",), source="complaint", evidence=evidence, occurred_at=min(event.occurred_at, tx.now)
+            tx,
+            about.contact_id,
+            event.channel,
+            ("marketing",),
+            source="complaint",
+            evidence=evidence,
+            occurred_at=min(event.occurred_at, tx.now),
         )
     if about.campaign_id is not None:
         stopped = queries.stop_for_complaints(tx, about.campaign_id)
         if stopped is not None:
-            effects.audit(tx, "campaign.stopped", "campaign", about.campaign_id, {"complaints": stopped.complaints, "delivered": stopped.delivered})
+            effects.audit(
+                tx, "campaign.stopped", "campaign", about.campaign_id, {"complaints": stopped.complaints, "delivered": stopped.delivered}
+            )
             effects.publish(tx, "messaging.campaign_stopped", {"campaign_id": about.campaign_id, "complaints": stopped.complaints})
 
 
@@ -161,7 +169,7 @@ def _answer(tx: Tx, event: Event) -> tuple[str, str]:
     if event.kind == "stop":
         suppressions.suppress(tx, "sms", phone, "stop", contact_id=known[0].contact_id if known else None, detail=(event.text or "")[:200])
     elif event.kind == "start":
-        suppressions.lift(tx, "sms", phone, reason="stop", why="START by text")
+        queries.lift_stop(tx, phone)
     evidence = {"text": (event.text or "")[:500], "to": event.to or ""}
     for row in known:
         if event.kind == "stop":
