@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clientway.messaging.events.reading import UnreadableEvent, read
+from clientway.messaging.events.reading import UnreadableEventError, read
 from tests.data import shared_data
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -34,7 +34,13 @@ def test_every_record_that_ses_publishes_is_understood(name, kind):
     record = published(name)
     plain = read(json.dumps(record), now=NOW)
 
-    assert (plain.kind, plain.channel, plain.tenant_id, plain.subject, plain.subject_id) == (kind, "email", UUID(TENANT), "campaign_send", UUID(SEND))
+    assert (plain.kind, plain.channel, plain.tenant_id, plain.subject, plain.subject_id) == (
+        kind,
+        "email",
+        UUID(TENANT),
+        "campaign_send",
+        UUID(SEND),
+    )
     assert plain.occurred_at.tzinfo is not None
     assert plain.provider_message_id.startswith("EXAMPLE")
     # In whatever envelope it comes, it is the same event.
@@ -61,7 +67,9 @@ def test_two_events_of_one_message_are_two():
 
     assert read(json.dumps(one), now=NOW).key == read(json.dumps(one), now=NOW).key
     assert read(json.dumps(one), now=NOW).key != read(json.dumps(other), now=NOW).key
-    assert len({read(json.dumps(published(name)), now=NOW).key for name in ("send", "delivery", "open", "click", "bounce", "complaint")}) == 6
+    assert (
+        len({read(json.dumps(published(name)), now=NOW).key for name in ("send", "delivery", "open", "click", "bounce", "complaint")}) == 6
+    )
 
 
 def test_neither_address_on_the_net_nor_reader_is_kept():
@@ -79,7 +87,12 @@ def test_mail_that_is_none_of_these_messages_is_nobodys_event():
 
 @pytest.mark.parametrize(
     ("kind", "read_as", "permanent"),
-    [("TEXT_DELIVERED", "delivery", False), ("TEXT_SENT", "send", False), ("TEXT_INVALID", "bounce", True), ("TEXT_BLOCKED", "bounce", False)],
+    [
+        ("TEXT_DELIVERED", "delivery", False),
+        ("TEXT_SENT", "send", False),
+        ("TEXT_INVALID", "bounce", True),
+        ("TEXT_BLOCKED", "bounce", False),
+    ],
 )
 def test_what_becomes_of_a_text(kind, read_as, permanent):
     told = {
@@ -112,11 +125,17 @@ def test_an_answer_to_a_text():
      '{"inboundMessageId": "1"}', '{"eventType": "TEXT_SENT", "context": {"tenant_id": "x"}}'],
 )  # fmt: skip
 def test_what_is_no_event_is_kept_for_somebody_to_look_at(body):
-    with pytest.raises(UnreadableEvent):
+    with pytest.raises(UnreadableEventError):
         read(body, now=NOW)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
 def test_whatever_comes_is_read_or_refused(value):
-    with pytest.raises(UnreadableEvent):
+    with pytest.raises(UnreadableEventError):
         read(json.dumps(value), now=NOW)

@@ -13,7 +13,7 @@ from clientway.db import job_transaction
 from clientway.ids import uuid7
 from clientway.messaging.delivery import providers
 from clientway.messaging.events import service
-from clientway.messaging.events.reading import UnreadableEvent
+from clientway.messaging.events.reading import UnreadableEventError
 from tests.fixtures import LambdaContext
 from tests.messaging.events import PERSON, answer, mail_event
 
@@ -234,7 +234,7 @@ def test_nobody_is_told_of_another_tenants_message(books, other_tenant):
 
 
 def test_what_is_no_event_is_not_swallowed():
-    with pytest.raises(UnreadableEvent):
+    with pytest.raises(UnreadableEventError):
         service.apply("{}")
 
 

@@ -23,7 +23,7 @@ _SENDS = (
     f"""state = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'sent'
                      when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then 'failed' else m.state end,
         reason = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'known by its events'
-                      when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then left('provider: ' || e.kind, 500)
+                      when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then 'provider: ' || e.kind
                       else m.reason end,
         sent_at = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then coalesce(m.sent_at, :at) else m.sent_at end,
         provider_message_id = coalesce(m.provider_message_id, :provider_message_id)""",
@@ -189,7 +189,8 @@ def standing_denials(tx: Tx, contact_id: UUID, source: str) -> list[str]:
 
 _START = text("""
 update suppressions set lifted_at = :now, lift_reason = 'START by text', version = version + 1, updated_at = :now
- where tenant_id = app.tenant() and channel = 'sms' and address_hash = app.address_hash('sms', :phone) and reason = 'stop' and lifted_at is null
+ where tenant_id = app.tenant() and channel = 'sms' and address_hash = app.address_hash('sms', :phone)
+   and reason = 'stop' and lifted_at is null
 """)
 
 

@@ -23,8 +23,8 @@ _KINDS: Final = {
 _PARTS: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}
 _TEXT_KINDS: Final = {
     "TEXT_QUEUED": None, "TEXT_PENDING": None, "TEXT_SENT": "send", "TEXT_SUCCESSFUL": "delivery", "TEXT_DELIVERED": "delivery",
-    "TEXT_BLOCKED": "bounce", "TEXT_CARRIER_BLOCKED": "bounce", "TEXT_SPAM": "bounce", "TEXT_INVALID": "bounce", "TEXT_INVALID_MESSAGE": "reject",
-    "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "delay", "TEXT_UNKNOWN": "delay",
+    "TEXT_BLOCKED": "bounce", "TEXT_CARRIER_BLOCKED": "bounce", "TEXT_SPAM": "bounce", "TEXT_INVALID": "bounce",
+    "TEXT_INVALID_MESSAGE": "reject", "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "delay", "TEXT_UNKNOWN": "delay",
     "TEXT_PROTECT_BLOCKED": "reject",
 }  # fmt: skip
 # A number that is none: nobody there will ever get a text.
@@ -32,7 +32,7 @@ _NO_SUCH_NUMBER: Final = {"TEXT_INVALID"}
 _LONGEST: Final = 400
 
 
-class UnreadableEvent(ValueError):
+class UnreadableEventError(ValueError):
     """A message that is no provider's event: it is kept in the dead letter queue for somebody to look at."""
 
 
@@ -62,7 +62,7 @@ class Event:
 
 
 def read(body: str, *, now: datetime) -> Event | None:
-    """The event in a queue's message, read `now`; None for one that is none of ours to tell of. Raises UnreadableEvent."""
+    """The event in a queue's message, read `now`; None for one that is none of ours to tell of. Raises UnreadableEventError."""
     try:
         told = json.loads(body)
         while isinstance(told, dict):
@@ -73,7 +73,7 @@ def read(body: str, *, now: datetime) -> Event | None:
             else:
                 break
         if not isinstance(told, dict):
-            raise UnreadableEvent("not an object")
+            raise UnreadableEventError("not an object")
         if "eventType" in told and "mail" in told:
             return _mail(told)
         if "inboundMessageId" in told:
@@ -81,10 +81,10 @@ def read(body: str, *, now: datetime) -> Event | None:
         if str(told.get("eventType", "")).startswith("TEXT_"):
             return _text(told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UnreadableEvent):
+        if isinstance(error, UnreadableEventError):
             raise
-        raise UnreadableEvent(f"{type(error).__name__}: {error}") from error
-    raise UnreadableEvent("neither SES's nor End User Messaging's")
+        raise UnreadableEventError(f"{type(error).__name__}: {error}") from error
+    raise UnreadableEventError("neither SES's nor End User Messaging's")
 
 
 def _mail(told: Mapping[str, Any]) -> Event | None:

@@ -34,6 +34,9 @@ _REVOKES: Final = re.compile(
 _KEEPS: Final = re.compile(r"\b(?:do not|don'?t|dont|never)\s+(?:ever\s+)?(?:stop|quit|cancel|remove|unsubscribe|opt)\b", re.IGNORECASE)
 
 
+_FEW_WORDS: Final = 4
+
+
 def is_machine(user_agent: str | None, *, after: timedelta) -> bool:
     """Whether an open or a click is a machine's: by what it calls itself, or because it came `after` so short a time."""
     return after < AT_ONCE or _MACHINES.search((user_agent or "").strip()) is not None
@@ -52,7 +55,9 @@ def keyword(text: str) -> Keyword | None:
         return "stop"
     # "STOP!!! I mean it": the word alone at the front of a short answer.
     first, _, rest = words.partition(" ")
-    return "stop" if first in {"stop", "unsubscribe", "stopall"} and len(rest.split()) <= 4 and not rest.startswith("by ") else None
+    return (
+        "stop" if first in {"stop", "unsubscribe", "stopall"} and len(rest.split()) <= _FEW_WORDS and not rest.startswith("by ") else None
+    )
 
 
 def provider_answers(text: str) -> bool:

@@ -7,7 +7,7 @@ lifecycle commit together, or nothing does and it is delivered again.
 import logging
 import os
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
 from sqlalchemy import Row
@@ -34,7 +34,7 @@ _TYPES: Final = {"open": "email_opened", "click": "email_clicked"}
 def apply(body: str, *, now: datetime | None = None) -> str:
     """Apply one message of the queue of events and return what came of it: applied, duplicate, unknown (no such message) or foreign.
 
-    Raises UnreadableEvent, and what the database raises; then nothing was applied.
+    Raises UnreadableEventError, and what the database raises; then nothing was applied.
     """
     moment = now or datetime.now(UTC)
     event = read(body, now=moment)
@@ -119,7 +119,7 @@ def _complained(tx: Tx, event: Event, about: Row[Any]) -> None:
             effects.publish(tx, "messaging.campaign_stopped", {"campaign_id": about.campaign_id, "complaints": stopped.complaints})
 
 
-def _suppress(tx: Tx, event: Event, about: Row[Any], reason: str) -> None:
+def _suppress(tx: Tx, event: Event, about: Row[Any], reason: Literal["complaint", "hard_bounce"]) -> None:
     detail = event.detail.get("diagnostic") or event.detail.get("type")
     for address in event.addresses:
         suppressions.suppress(tx, event.channel, address, reason, contact_id=about.contact_id, detail=detail)
@@ -178,9 +178,10 @@ def _answer(tx: Tx, event: Event) -> tuple[str, str]:
             )
         elif event.kind == "start":
             # What a STOP took, START gives back, as far as it was given before: marketing needs a consent that was asked for.
-            purposes = tuple(one for one in queries.standing_denials(tx, row.contact_id, KEYWORD) if one == "transactional")
-            if purposes:
-                consents.grant(tx, row.contact_id, "sms", purposes, source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at)
+            if "transactional" in queries.standing_denials(tx, row.contact_id, KEYWORD):
+                consents.grant(
+                    tx, row.contact_id, "sms", ("transactional",), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at
+                )
         organization_id = row.organization_id if row.has_organization else None
         effects.record(
             tx, "sms_replied", "Answered a text", organization_id=organization_id, contact_id=row.contact_id, description=event.text,
