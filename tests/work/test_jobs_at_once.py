@@ -135,7 +135,7 @@ def test_the_constraint_stands_behind_a_move(tx, site):
         for n in range(2)
     )
     with pytest.raises(JobOverlaps):
-        booking.write(tx, second.id, {"start_at": first.start_at.isoformat()}, ())
+        booking.write(tx, second.id, {"start_at": first.start_at.isoformat()})
 
 
 @pytest.mark.parametrize("round_", range(3))

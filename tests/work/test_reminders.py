@@ -1,20 +1,19 @@
 """When clients are reminded, and what becomes of it when a job or an invoice moves."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from clientway.errors import Unprocessable
 from clientway.ids import uuid7
 from clientway.work.jobs import queries
 from clientway.work.jobs.queries import NewJob, Span
 from clientway.work.reminders import rules, service
-
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-HOURS = {"before_24h": timedelta(hours=24), "before_2h": timedelta(hours=2)}
 
 
 @pytest.mark.parametrize(
@@ -38,36 +37,133 @@ HOURS = {"before_24h": timedelta(hours=24), "before_2h": timedelta(hours=2)}
         (-timedelta(days=2), {}),
     ],
 )
-def test_what_is_planned_for_a_job_depends_on_how_long_it_is_ahead(ahead, expected):
+def test_what_is_planned_for_a_job_depends_on_how_long_it_is_ahead(tx, site, ahead, expected):
     """Each reminder: how long before the start it goes out, and how long before the start it expires."""
-    start = NOW + ahead
+    start = tx.now + ahead
+    row = new_job(tx, site, start_at=start)
+    queries.insert(tx, [row])
 
-    assert {one.rule: (start - one.send_at, start - one.expires_at) for one in rules.of_job(start, NOW)} == expected
-
-
-@given(st.timedeltas(min_value=timedelta(days=-2), max_value=timedelta(days=60)))
-def test_a_reminder_of_a_job_is_never_in_the_past_nor_of_use_after_the_start(ahead):
-    start = NOW + ahead
-    for one in rules.of_job(start, NOW):
-        assert NOW <= one.send_at < one.expires_at <= start == one.anchor_at
-        assert one.send_at >= start - HOURS[one.rule]
-        assert start - NOW >= timedelta(minutes=15)
+    found = standing(tx, row.id)
+    assert {one.rule: (start - one.send_at, start - one.expires_at) for one in found} == expected
+    assert all(one.send_at == one.next_at and one.anchor_at == start for one in found)
 
 
-@given(st.dates(date(2026, 1, 1), date(2027, 12, 31)), st.sampled_from(["America/New_York", "Australia/Sydney", "Asia/Kolkata", "UTC"]))
-def test_an_invoice_is_reminded_of_at_nine_local_time(due_on, name):
-    zone = ZoneInfo(name)
-    found = rules.of_invoice(due_on, zone, datetime(2025, 1, 1, tzinfo=UTC))
-
-    local = [one.send_at.astimezone(zone) for one in found]
-    assert [(at.date(), at.hour, at.minute) for at in local] == [(due_on - timedelta(days=2), 9, 0), (due_on, 9, 0)]
-    assert {one.anchor_at for one in found} == {found[1].send_at}
-    assert all(one.expires_at - one.send_at == timedelta(hours=6) for one in found)
+RULE_NAMES = st.text("abcdefgh_019", min_size=1, max_size=8)
 
 
-def test_an_invoice_that_is_due_tomorrow_is_reminded_of_once():
-    assert [one.rule for one in rules.of_invoice(date(2026, 3, 3), UTC, NOW)] == ["due_day"]
-    assert rules.of_invoice(date(2026, 3, 2), UTC, NOW) == ()
+@st.composite
+def rule_rows(draw):
+    """Rules of jobs as a tenant could set them, with offsets that lie close together."""
+    names = draw(st.lists(RULE_NAMES, unique=True, max_size=5))
+    offset = st.one_of(st.integers(15, 180), st.integers(15, 43_200))
+    channels = st.sampled_from([("email",), ("sms",), ("email", "sms")])
+    return [
+        rules.ReminderRule("job_upcoming", name, draw(offset), draw(st.integers(15, 600)), draw(channels), draw(st.booleans()))
+        for name in names
+    ]
+
+
+def expected_of(found, start, now):
+    """What these rules say of a job, by the words of the design: the model of the statement."""
+    planned = set()
+    for rule in (one for one in found if one.enabled):
+        for channel in rule.channels:
+            at = start - timedelta(minutes=rule.offset)
+            nearer = [
+                o
+                for o in found
+                if o.enabled and channel in o.channels and o.offset < rule.offset and start - timedelta(minutes=o.offset) < now
+            ]
+            if at < now:
+                if rule.offset > 120 or nearer or start - now < timedelta(minutes=15):
+                    continue
+                at = now
+            planned.add((rule.name, channel, at, min(at + timedelta(minutes=rule.max_lateness), start)))
+    return planned
+
+
+def keep_rules(tx, found):
+    statement = """insert into messaging_settings (reminder_rules) values (cast(:r as jsonb))
+      on conflict (tenant_id) do update set reminder_rules = excluded.reminder_rules"""
+    tx.execute(text(statement), {"r": json.dumps(rules.as_rows(found))})
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=rule_rows(), ahead=st.one_of(st.integers(-60, 300), st.integers(-60, 60_000)))
+def test_the_tenants_own_rules_decide(tx, site, found, ahead):
+    assume(len({one.offset for one in found}) == len(found))
+    keep_rules(tx, found)
+    row = new_job(tx, site, start_at=tx.now + timedelta(minutes=ahead), assignee_id=None)
+    queries.insert(tx, [row])
+
+    planned = standing(tx, row.id)
+    assert {(one.rule, one.channel, one.send_at, one.expires_at) for one in planned} == expected_of(found, row.start_at, tx.now)
+    assert all(tx.now <= one.send_at < one.expires_at <= row.start_at for one in planned)
+
+
+@pytest.mark.parametrize("name", ["America/New_York", "Australia/Sydney", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("day", [date(2026, 11, 1), date(2027, 3, 14), date(2027, 3, 16), date(2027, 10, 3)])
+def test_an_invoice_is_reminded_of_at_nine_local_time(tx, site, name, day):
+    """Also where the clock changes on that day or between the reminder and it."""
+    tx.now = datetime(2026, 10, 1, tzinfo=UTC)
+    tx.execute(text("update tenants set time_zone = :z where tenant_id = app.tenant()"), {"z": name})
+    late = rules.ReminderRule("invoice_due", "overdue", 7, 60, ("email",))
+    keep_rules(tx, [*rules.DEFAULTS, late])
+    one = invoice(tx, site, due_on=day)
+    service.plan_invoice(tx, one)
+
+    zone, found = ZoneInfo(name), [row for row in standing(tx, one) if row.channel == "email"]
+    local = {row.rule: row.send_at.astimezone(zone).replace(tzinfo=None) for row in found}
+    ahead = {"due_minus_2d": -2, "due_day": 0, "overdue": 7}
+    assert local == {rule: datetime.combine(day + timedelta(days=days), rules.INVOICE_HOUR) for rule, days in ahead.items()}
+    assert {row.anchor_at.astimezone(zone).replace(tzinfo=None) for row in found} == {datetime.combine(day, rules.INVOICE_HOUR)}
+    assert {row.rule: row.expires_at - row.send_at for row in found} == {
+        "due_minus_2d": timedelta(hours=6), "due_day": timedelta(hours=6), "overdue": timedelta(hours=1)
+    }  # fmt: skip
+
+
+def test_an_invoice_that_is_due_tomorrow_is_reminded_of_once(tx, site):
+    tomorrow, today = (invoice(tx, site, due_on=tx.now.date() + timedelta(days=ahead), number=n) for n, ahead in enumerate((2, 0), 1))
+    tx.now = tx.now.replace(hour=12)
+    for one in (tomorrow, today):
+        service.plan_invoice(tx, one)
+
+    assert {row.rule for row in standing(tx, tomorrow)} == {"due_day"}
+    assert standing(tx, today) == []
+
+
+def test_a_zone_that_the_database_does_not_know_is_taken_as_utc(tx, site):
+    tx.execute(text("update tenants set time_zone = 'Mars/Olympus' where tenant_id = app.tenant()"))
+    one = invoice(tx, site, due_on=tx.now.date() + timedelta(days=9))
+    service.plan_invoice(tx, one)
+
+    assert {row.anchor_at.astimezone(UTC).hour for row in standing(tx, one)} == {9}
+
+
+@pytest.mark.parametrize(
+    ("change", "errors"),
+    [
+        ({"offset": 14}, [("#/reminder_rules/0/offset", "out_of_range")]),
+        ({"type": "invoice_due", "offset": 31}, [("#/reminder_rules/0/offset", "out_of_range")]),
+        ({"channels": ["email", "email"]}, [("#/reminder_rules/0/channels", "duplicate")]),
+        ({"name": "other"}, [("#/reminder_rules/1/name", "duplicate")]),
+    ],
+)
+def test_rules_that_cannot_be_together_are_refused(change, errors):
+    rows = [{**rules.as_rows(rules.DEFAULTS)[0], **change}, {**rules.as_rows(rules.DEFAULTS)[1], "name": "other"}]
+
+    with pytest.raises(Unprocessable) as refused:
+        rules.parse(rows)
+    assert [(one.pointer, one.code) for one in refused.value.errors] == errors
+
+
+def test_there_are_ten_rules_of_a_type_at_most():
+    rows = [{**rules.as_rows(rules.DEFAULTS)[0], "name": f"r{number}"} for number in range(11)]
+
+    assert len(rules.parse(rows[:10])) == 10
+    with pytest.raises(Unprocessable, match="cannot be these"):
+        rules.parse(rows)
+    assert rules.parse(rules.as_rows(rules.DEFAULTS)) == rules.DEFAULTS
 
 
 def new_job(tx, site, **others):
@@ -81,7 +177,7 @@ def new_job(tx, site, **others):
 
 def standing(tx, subject):
     statement = text(
-        "select rule, channel, state, anchor_at, send_at, state_reason from reminders"
+        "select rule, channel, state, anchor_at, send_at, next_at, expires_at, state_reason from reminders"
         " where tenant_id = app.tenant() and coalesce(job_id, invoice_id) = :id order by rule, channel, anchor_at"
     )
     return tx.execute(statement, {"id": subject}).all()
@@ -166,11 +262,11 @@ def test_who_is_busy_is_told_by_what(tx, site):
     assert {n: [one["id"] for one in jobs] for n, jobs in found.items()} == {1: [str(row.id)]}
 
 
-def invoice(tx, site, *, due_on, status="open"):
+def invoice(tx, site, *, due_on, status="open", number=1):
     invoice_id = uuid7()
     statement = """insert into invoices (id, organization_id, contact_id, currency, status, number, issued_on, due_on, opened_at)
-      values (:i, :o, :c, 'USD', :s, 1, :d, :d, now())"""
-    tx.execute(text(statement), {"i": invoice_id, "o": site.organization_id, "c": site.contact_id, "s": status, "d": due_on})
+      values (:i, :o, :c, 'USD', :s, :n, :d, :d, now())"""
+    tx.execute(text(statement), {"i": invoice_id, "o": site.organization_id, "c": site.contact_id, "s": status, "n": number, "d": due_on})
     return invoice_id
 
 
@@ -187,7 +283,8 @@ def test_an_invoices_reminders_follow_its_due_date_and_end_with_it(tx, site):
 
     moved = due_on + timedelta(days=5)
     tx.execute(text("update invoices set due_on = :d where tenant_id = app.tenant() and id = :i"), {"d": moved, "i": one})
-    service.plan_invoice(tx, one, due_on=moved, time_zone="America/New_York")
+    tx.execute(text("update tenants set time_zone = 'America/New_York' where tenant_id = app.tenant()"))
+    service.plan_invoice(tx, one)
     assert {at.astimezone(ZoneInfo("America/New_York")).replace(tzinfo=None) for _, _, at in alive(tx, one)} == {
         datetime.combine(moved, rules.INVOICE_HOUR)
     }
@@ -201,6 +298,5 @@ def test_an_invoice_that_is_not_open_is_not_reminded_of(tx, site):
     void = invoice(tx, site, due_on=tx.now.date() + timedelta(days=9))
     tx.execute(text("update invoices set status = 'void', voided_at = now() where tenant_id = app.tenant() and id = :i"), {"i": void})
     service.plan_invoice(tx, void)
-    service.plan_invoice(tx, void, due_on=tx.now.date() + timedelta(days=9), time_zone="no/such zone")
 
     assert standing(tx, void) == []

@@ -17,8 +17,7 @@ from clientway.paging import DatabaseJson, Request, one, page
 from clientway.work.jobs.answers import J, answer, listing
 from clientway.work.jobs.queries import Span, busy
 from clientway.work.jobs.rules import JobOverlaps
-from clientway.work.reminders import queries as reminders
-from clientway.work.reminders.rules import Planned
+from clientway.work.reminders import planning
 
 SORTS = {"start_at": J.c.start_at, "updated_at": J.c.updated_at}
 
@@ -74,7 +73,7 @@ class Booked:
     """Whether it is one address too many."""
 
 
-def book(tx: Tx, row: Mapping[str, Any], planned: tuple[Planned, ...], *, force: bool, home: Mapping[str, Any] | None = None) -> Booked:
+def book(tx: Tx, row: Mapping[str, Any], *, force: bool, home: Mapping[str, Any] | None = None) -> Booked:
     """Insert a job with its reminders unless something is missing or, without `force`, in the way; its contact becomes active.
 
     What the row leaves open comes from its service, its address and the tenant. `home` is an address of the contact to
@@ -104,7 +103,7 @@ written as (
   select {values}, exists (select from busy), :now, :now
     from terms t where t.missing = '{{}}' and (:force or not exists (select from busy))
   on conflict do nothing returning *),
-{reminders.PLANNED},
+{planning.PLANNED},
 activated as (
   update contacts c set status = case c.status when 'lead' then 'active' else c.status end,
                         default_address_id = coalesce(c.default_address_id, {home_id}), version = c.version + 1, updated_at = :now
@@ -116,7 +115,7 @@ select x.answer, x.version, t.start_at, t.end_at, t.missing, {_BUSY_JSON} as bus
        exists (select from contacts c where c.tenant_id = app.tenant() and c.id = t.contact_id and c.status = 'lead') as activated
   from terms t left join ({answer("written", with_home=home is not None)}) as x(answer, version) on true"""
     given = {
-        "row": json.dumps(row, default=str), "reminders": reminders.as_json({row["id"]: planned}), "force": force, "now": tx.now,
+        "row": json.dumps(row, default=str), "force": force, **planning.parameters(tx),
         **({"home": json.dumps(home)} if home else {}),
     }  # fmt: skip
     found = tx.execute(text(statement), given).one()
@@ -177,10 +176,10 @@ def lock(tx: Tx, job_id: UUID, sent: Mapping[str, Any], *, asks: bool) -> Locked
     return None if row is None else Locked(row.row, row.missing, row.busy, row.last_of_ended)
 
 
-def write(tx: Tx, job_id: UUID, columns: Mapping[str, Any], planned: tuple[Planned, ...]) -> Any:
+def write(tx: Tx, job_id: UUID, columns: Mapping[str, Any]) -> Any:
     """Replace columns of a locked job, with what becomes of its reminders. Raises JobOverlaps (409).
 
-    `planned` is for the job as it will be: reminders for another time are called off, and all of them unless it is scheduled.
+    Reminders for another time are called off, and all of them unless it is scheduled.
     """
     assignments = "".join(f"{name} = g.{name}, " for name in columns)
     statement = f"""
@@ -188,10 +187,10 @@ with written as (
   update jobs j set {assignments} version = j.version + 1, updated_at = :now
     from jsonb_populate_record(null::jobs, cast(:row as jsonb)) g
    where j.tenant_id = app.tenant() and j.id = :id returning j.*),
-{reminders.CALLED_OFF},
-{reminders.PLANNED}
+{planning.CALLED_OFF},
+{planning.PLANNED}
 {answer("written")}"""
-    given = {"row": json.dumps(columns), "reminders": reminders.as_json({job_id: planned}), "id": job_id, "now": tx.now}
+    given = {"row": json.dumps(columns), "id": job_id, **planning.parameters(tx)}
     try:
         return one(tx.execute(text(statement), given).one())
     except DBAPIError as error:

@@ -30,7 +30,7 @@ def book(tx: Tx, order: JobWithClientCreate) -> Any:
     given = {**order.model_dump(mode="json", exclude=_NOT_OF_JOB), "contact_id": taken.contact_id, "organization_id": taken.organization_id}
     if order.address_id is None and taken.address is None:
         given["address_id"] = taken.default_address_id
-    job = service.book(tx, given, start_at=order.start_at, force=order.force_overlap, home=taken.address)
+    job = service.book(tx, given, force=order.force_overlap, home=taken.address)
     client = BookedClient(
         contact_id=taken.contact_id, organization_id=taken.organization_id, is_new=taken.is_new, matched_by=taken.matched_by,
         suggested_contact_ids=list(taken.suggested),

@@ -10,8 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from clientway.db import Tx
-from clientway.work.reminders import queries as reminders
-from clientway.work.reminders import rules
+from clientway.work.reminders import planning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ written as (
   select {", ".join(f"g.{name}" for name in _NAMES)}, :now, :now
     from given g where (select count(*) from held) >= 0
   on conflict do nothing returning *),
-{reminders.PLANNED},
+{planning.PLANNED},
 {_ACTIVATED}
 select w.id from written w order by w.start_at, w.id
 """)
@@ -74,32 +73,29 @@ def insert(tx: Tx, rows: Sequence[NewJob]) -> list[UUID]:
     """
     if not rows:
         return []
-    planned = {row.id: rules.of_job(row.start_at, tx.now) for row in rows if row.status == "scheduled"}
-    given = {"jobs": as_json([asdict(row) for row in rows]), "reminders": reminders.as_json(planned), "now": tx.now}
+    given = {"jobs": as_json([asdict(row) for row in rows]), **planning.parameters(tx)}
     return list(tx.execute(_INSERT, given).scalars())
 
 
 def update(tx: Tx, changes: Sequence[Mapping[str, Any]]) -> list[UUID]:
     """Write changed columns of jobs, with what becomes of their reminders, in one statement. Returns the ids changed.
 
-    Each change names its `id` and, all of them, the same columns; a start_at that is written needs no more than that for
-    the reminders to follow. Raises sqlalchemy's DatabaseError (23P01) where an assignee would be at two places.
+    Each change names its `id` and, all of them, the same columns. Raises sqlalchemy's DatabaseError (23P01) where an
+    assignee would be at two places.
     """
     if not changes:
         return []
     names = [name for name in changes[0] if name != "id"]
-    starts = {UUID(str(one["id"])): one["start_at"] for one in changes if "start_at" in one}
     assignments = "".join(f"{name} = g.{name}, " for name in names)
     statement = f"""
 with written as (
   update jobs j set {assignments} version = j.version + 1, updated_at = :now
     from jsonb_populate_recordset(null::jobs, cast(:jobs as jsonb)) g
    where j.tenant_id = app.tenant() and j.id = g.id returning j.*),
-{reminders.CALLED_OFF},
-{reminders.PLANNED}
+{planning.CALLED_OFF},
+{planning.PLANNED}
 select w.id from written w"""
-    planned = {job_id: rules.of_job(_moment(at), tx.now) for job_id, at in starts.items()}
-    given = {"jobs": as_json(changes), "reminders": reminders.as_json(planned), "now": tx.now}
+    given = {"jobs": as_json(changes), **planning.parameters(tx)}
     return list(tx.execute(text(statement), given).scalars())
 
 
@@ -136,7 +132,3 @@ def busy(tx: Tx, spans: Sequence[Span]) -> dict[int, list[dict[str, Any]]]:
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows of jobs as PostgreSQL reads them."""
     return json.dumps(list(rows), default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value))
-
-
-def _moment(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)

@@ -17,7 +17,6 @@ from clientway.paging import Request
 from clientway.work.jobs import booking
 from clientway.work.jobs.rules import OPEN, JobOverlaps, check_start, check_times, revise
 from clientway.work.jobs.schemas import JobCreate, JobPatch, flags
-from clientway.work.reminders import rules as reminders
 
 _UNKNOWN = {
     "contact_id": "no contact of this tenant",
@@ -66,7 +65,7 @@ def create(tx: Tx, job: JobCreate) -> Any:
     given = job.model_dump(mode="json", exclude={"force_overlap", "allow_past"})
     if job.address_id is None and holder.default_address_id is not None:
         given["address_id"] = str(holder.default_address_id)
-    return book(tx, {**given, "organization_id": holder.organization_id}, start_at=job.start_at, force=job.force_overlap)
+    return book(tx, {**given, "organization_id": holder.organization_id}, force=job.force_overlap)
 
 
 def check(tx: Tx, start_at: datetime, end_at: datetime | None, *, allow_past: bool) -> None:
@@ -82,14 +81,14 @@ def check_live(organization_id: UUID, *, live: bool) -> None:
         raise ClientDeleted("The client's organization is deleted; restore it to work for them.", organization_id=str(organization_id))
 
 
-def book(tx: Tx, given: Mapping[str, Any], *, start_at: datetime, force: bool, home: dict[str, Any] | None = None) -> Any:
+def book(tx: Tx, given: Mapping[str, Any], *, force: bool, home: dict[str, Any] | None = None) -> Any:
     """Insert a job for a contact that is held, in one statement; `home` is an address to write down with it.
 
     Raises Unprocessable (422), JobOverlaps (409).
     """
     job_id = uuid7()
     row = {**given, "id": job_id}
-    booked = booking.book(tx, row, reminders.of_job(start_at, tx.now), force=force, home=home)
+    booked = booking.book(tx, row, force=force, home=home)
     if booked.missing:
         raise unknown(*booked.missing)
     if booked.answer is None:
@@ -125,8 +124,7 @@ def change(tx: Tx, job_id: UUID, patch: JobPatch, *, version: int) -> Any:
         if locked.busy and not force:
             raise JobOverlaps(locked.busy)
         columns["overlap_forced"] = bool(locked.busy)
-    planned = reminders.of_job(datetime.fromisoformat(after["start_at"]), tx.now) if after["status"] == "scheduled" else ()
-    answer = booking.write(tx, job_id, columns, planned)
+    answer = booking.write(tx, job_id, columns)
     effects.audit(tx, "job.updated", "job", job_id, {name: value for name, value in columns.items() if value != before[name]})
     if after["status"] != before["status"]:
         _tell(tx, _TOLD[after["status"]], after)
