@@ -58,6 +58,8 @@ create table public.segments (
   kind text not null check (kind in ('manual', 'dynamic', 'snapshot')),
   -- What a dynamic segment is, and what a snapshot was taken of.
   definition jsonb,
+  -- The same in a sentence.
+  english text check (length(english) <= 4000),
   taken_at timestamptz,
   created_by uuid,
   version bigint not null default 1,
