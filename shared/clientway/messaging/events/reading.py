@@ -24,8 +24,8 @@ _PARTS: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure
 _TEXT_KINDS: Final = {
     "TEXT_QUEUED": None, "TEXT_PENDING": None, "TEXT_SENT": "send", "TEXT_SUCCESSFUL": "delivery", "TEXT_DELIVERED": "delivery",
     "TEXT_BLOCKED": "bounce", "TEXT_CARRIER_BLOCKED": "bounce", "TEXT_SPAM": "bounce", "TEXT_INVALID": "bounce",
-    "TEXT_INVALID_MESSAGE": "reject", "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "delay", "TEXT_UNKNOWN": "delay",
-    "TEXT_PROTECT_BLOCKED": "reject",
+    "TEXT_INVALID_MESSAGE": "reject", "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "delay",
+    "TEXT_UNKNOWN": "delay", "TEXT_PROTECT_BLOCKED": "reject",
 }  # fmt: skip
 # A number that is none: nobody there will ever get a text.
 _NO_SUCH_NUMBER: Final = {"TEXT_INVALID"}

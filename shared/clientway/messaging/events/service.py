@@ -176,12 +176,9 @@ def _answer(tx: Tx, event: Event) -> tuple[str, str]:
             consents.revoke(
                 tx, row.contact_id, "sms", ("marketing", "transactional"), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at
             )
-        elif event.kind == "start":
-            # What a STOP took, START gives back, as far as it was given before: marketing needs a consent that was asked for.
-            if "transactional" in queries.standing_denials(tx, row.contact_id, KEYWORD):
-                consents.grant(
-                    tx, row.contact_id, "sms", ("transactional",), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at
-                )
+        # What a STOP took, START gives back, as far as it was given before: marketing needs a consent that was asked for.
+        elif event.kind == "start" and "transactional" in queries.standing_denials(tx, row.contact_id, KEYWORD):
+            consents.grant(tx, row.contact_id, "sms", ("transactional",), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at)
         organization_id = row.organization_id if row.has_organization else None
         effects.record(
             tx, "sms_replied", "Answered a text", organization_id=organization_id, contact_id=row.contact_id, description=event.text,
