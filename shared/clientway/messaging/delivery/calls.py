@@ -65,7 +65,7 @@ def forget() -> None:
 @contextmanager
 def told() -> Iterator[None]:
     """Give a provider's errors our two words: refused (certainly not sent) or unclear (perhaps it was)."""
-    from botocore import exceptions  # noqa: PLC0415
+    from botocore import exceptions, parsers  # noqa: PLC0415
 
     never_left = (
         exceptions.EndpointConnectionError,
@@ -89,7 +89,7 @@ def told() -> Iterator[None]:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise Refused("unreachable", str(error), retryable=True) from error
         raise Unclear(str(error)) from error
-    except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+    except (exceptions.HTTPClientError, parsers.ResponseParserError) as error:
         # No answer in time, a connection that broke, half an answer: the request was on its way.
         raise Unclear(str(error)) from error
 
