@@ -1,15 +1,13 @@
 """Pollers against the local AWS, partial batches as a table, and schedules."""
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clientway.local import aws, mailbox, template
+from clientway.local import aws, template
 from clientway.local.events import Clock, Poller, handled, next_due, seconds_override
 from clientway.local.template import Queue, QueueConsumer, Schedule, Template
 from clientway.local.workers import FunctionError
@@ -105,23 +103,6 @@ def test_the_stand_in_has_what_the_template_names(cloud: aws.LocalAws) -> None:
     sealed = cloud.client("kms").encrypt(KeyId=cloud.environment["DATA_KEY_ID"], Plaintext=b"1")["CiphertextBlob"]
     assert cloud.client("kms").decrypt(CiphertextBlob=sealed)["Plaintext"] == b"1"
     assert len(cloud.client("secretsmanager").get_secret_value(SecretId=cloud.environment["PEPPER_ARN"])["SecretString"]) == 43
-
-
-def test_mail_is_shown_with_its_links_and_kept(cloud: aws.LocalAws, tmp_path: Path) -> None:
-    shown: list[mailbox.Mail] = []
-    box = mailbox.Mailbox(cloud.region, tmp_path / "mailbox.jsonl", shown.append)
-    ses = cloud.client("sesv2")
-    raw = b"From: a@mail.example.org\r\nTo: b@x.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nContent-Type: text/plain\r\n\r\nhttp://sign.in/abc\r\n"
-    ses.send_email(FromEmailAddress="a@mail.example.org", Destination={"ToAddresses": ["b@x.example"]}, Content={"Raw": {"Data": raw}})
-    simple = {"Subject": {"Data": "Hi"}, "Body": {"Html": {"Data": '<p>Click <a href="http://l/1">here</a> &amp; go</p>'}}}
-    ses.send_email(FromEmailAddress="a@mail.example.org", Destination={"ToAddresses": ["c@x.example"]}, Content={"Simple": simple})
-    box.collect()
-    assert shown == [
-        mailbox.Mail("a@mail.example.org", ["b@x.example"], "Grüße", "http://sign.in/abc"),
-        mailbox.Mail("a@mail.example.org", ["c@x.example"], "Hi", "Click here (http://l/1) & go"),
-    ]
-    kept = [json.loads(line)["subject"] for line in (tmp_path / "mailbox.jsonl").read_text().splitlines()]
-    assert kept == ["Grüße", "Hi"]
 
 
 NOW = datetime(2026, 11, 21, 4, 30, 20, tzinfo=UTC)  # a Saturday

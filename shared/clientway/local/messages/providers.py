@@ -18,6 +18,7 @@ from clientway.local.aws import ACCOUNT
 from clientway.local.messages import shapes
 from clientway.local.messages.requests import Refusal, read_mail, read_text
 from clientway.local.messages.store import Channel, Event, Message, Store
+from clientway.messaging.events import rules
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,14 @@ _MOST_BYTES = 10 * 1024 * 1024
 _POLL_SECONDS = 0.2
 # How long it takes until a provider tells of a message what became of it.
 _SENT_SECONDS, _DELIVERED_SECONDS = 0.3, 1.0
+# Who opens a mail sooner is taken for a machine, so nobody's hand on a button is that quick.
+_READ_SECONDS = rules.AT_ONCE.total_seconds() + 0.5
 # What was published shortly before a run ended may have been lost in its memory; what comes twice counts once.
 _AGAIN_SECONDS = 600.0
 # SES's own addresses to try things with. Source: "Using the mailbox simulator", Amazon SES Developer Guide.
 _SIMULATOR = "@simulator.amazonses.com"
+
+_STOPPED: Final = "You have opted out and will get no more messages. Reply HELP for help."
 
 TROUBLES: Final = {
     "none": "Works",
@@ -148,6 +153,8 @@ class Providers:
     def report(self, message: Message, what: str, *, link: str = "", after: float = 0.0) -> None:
         """Tell that this became of a message. Raises KeyError for what does not become of one of its channel."""
         at = self.store.clock() + after
+        if what in {"open", "click"}:
+            at = max(at, message.at + _READ_SECONDS)
         if message.channel == "sms":
             status = {"delivered": "DELIVERED", "unreachable": "INVALID", "blocked": "CARRIER_BLOCKED"}[what]
             body = shapes.text_event(message, status, at, self._topic)
@@ -158,10 +165,10 @@ class Providers:
             }[what]  # fmt: skip
             more = {"userAgent": shapes.MACHINE} if what == "machine" else {"link": link, "linkTags": {}} if what == "click" else {}
             body = shapes.mail_event(message, kind, at, self.region, **more)
-        self.store.tell(message, f"{what} {link}".strip(), body, after=after)
+        self.store.tell(message, f"click {link}" if what == "click" else what, body, due=at)
 
     def reply(self, message: Message, text: str) -> Message:
-        """Send a text back from where a text went to; returns the reply."""
+        """Send a text back from where a text went to; returns the reply. To a STOP, End User Messaging says a word of its own."""
         now = self.store.clock()
         answer = Message(
             id=str(uuid.uuid4()),
@@ -173,7 +180,13 @@ class Providers:
             incoming=True,
         )
         answer = self.store.add(answer)
-        self.store.tell(answer, "received", shapes.inbound_text(answer, message.id, now, self._topic))
+        self.store.tell(answer, "received", shapes.inbound_text(answer, message.id, now, self._topic), due=now)
+        if rules.provider_answers(text):
+            confirmation = Message(
+                id=str(uuid.uuid4()), channel="sms", at=now, sender=message.sender, recipients=message.recipients, text=_STOPPED,
+                tags={"kind": "provider"},
+            )  # fmt: skip
+            self.store.add(confirmation)
         return answer
 
 

@@ -92,10 +92,9 @@ class Store:
             self._connection.executemany("insert or ignore into recipients values (?, ?)", [(one.lower(), seq) for one in others])
         return _message((seq, *row))
 
-    def tell(self, message: Message, name: str, body: dict[str, Any], *, after: float = 0.0) -> None:
-        """Have an event of a message published in `after` seconds."""
-        now = self.clock()
-        row = (message.seq, name, now, now + after, json.dumps(body))
+    def tell(self, message: Message, name: str, body: dict[str, Any], *, due: float) -> None:
+        """Have an event of a message published when it is due."""
+        row = (message.seq, name, self.clock(), due, json.dumps(body))
         with self._lock:
             self._connection.execute("insert into events (message, name, at, due, body) values (?, ?, ?, ?, ?)", row)
 

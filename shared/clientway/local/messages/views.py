@@ -11,7 +11,12 @@ from clientway.local.messages.providers import TROUBLES, Providers
 from clientway.local.messages.store import Channel, Event, Message
 from clientway.local.messages.style import STYLE
 
-_KINDS: Final = {"campaign_send": "Campaign", "reminder": "Reminder", "email_message": "Single mail", "confirmation": "Confirmation"}
+_KINDS: Final = {
+    "campaign_send": "Campaign",
+    "reminder": "Reminder",
+    "email_message": "Single mail",
+    "provider": "Answer of End User Messaging",
+}
 # What the list shows of a message's events: the last of these that came, and how it looks.
 _CHIPS: Final = {
     "complaint": ("Complaint", "bad"), "bounce": ("Bounced", "bad"), "unreachable": ("Not reached", "bad"), "blocked": ("Blocked", "bad"),
