@@ -15,7 +15,7 @@ from clientway.lifecycle.timeline.rules import (
 def test_every_type_of_the_seed_has_its_traits():
     # Seed 0's, and those that tell of jobs, money and people.
     assert len(BY_HAND) == 21
-    assert len(ActivityType) == 42
+    assert len(ActivityType) == 44
     assert set(TRAITS) == set(ActivityType)
 
 
