@@ -21,6 +21,7 @@ from clientway import ids, ratelimit, tokens
 from clientway.local import openapi
 from clientway.local.server import Answer, Gateway, Request
 from clientway.local.template import Route, read
+from clientway.messaging import links
 from clientway.tables import metadata
 from tests.everything import ROWS, one_of_everything
 from tests.fixtures import LambdaContext, Tenant
@@ -40,6 +41,7 @@ PARAMETERS = {
     "phone_id": "contact_phones",
     "note_id": "contact_notes",
     "field_id": "custom_fields",
+    "token": "contacts",
 }
 # Fields and filters that name a row by another word than its table's.
 NAMES = {
@@ -252,7 +254,9 @@ class Rows:
         return self.portal if (route.path or "").startswith("/api/portal/") else self.tenant.admin
 
     def value(self, name: str, table: str) -> str:
-        """What stands for our row of a table in a path: its slug or its id."""
+        """What stands for our row of a table in a path: its slug or its id, or the link by which a contact unsubscribes."""
+        if name == "token":
+            return links.token(links.Subscription(self.tenant.id, self.ids[table], "email"))
         return f"s-{self.ids[table].hex}" if name == "slug" else str(self.ids[table])
 
     def target(self, route: Route, **others: str) -> str:

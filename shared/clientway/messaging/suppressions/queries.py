@@ -62,7 +62,7 @@ def read(tx: Tx, suppression_id: UUID) -> Any:
 def lock(tx: Tx, suppression_id: UUID) -> Row[Any] | None:
     """An entry's row, locked; None when there is none."""
     c = suppressions.c
-    statement = select(c.channel, c.reason, c.lifted_at, c.version).where(c.tenant_id == func.app.tenant(), c.id == suppression_id)
+    statement = select(c.channel, c.reason, c.lifted_at).where(c.tenant_id == func.app.tenant(), c.id == suppression_id)
     return tx.execute(statement.with_for_update(key_share=True)).one_or_none()
 
 

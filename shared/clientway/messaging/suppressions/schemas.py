@@ -19,6 +19,12 @@ class SuppressionCreate(Schema):
     detail: Explanation | None = Field(None, description="Why, for colleagues to read.")
 
 
+class SuppressionLift(Schema):
+    """Write to an address again."""
+
+    reason: Explanation = Field(description="Why it is right to write there again; kept with the entry.")
+
+
 class Suppression(Schema):
     """An address that nothing is sent to, or once was not."""
 

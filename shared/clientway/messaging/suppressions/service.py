@@ -6,7 +6,7 @@ from uuid import UUID
 
 from clientway import effects, normalise
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, Forbidden, Malformed, NotFound, Unprocessable, check_version
+from clientway.errors import Conflict, FieldError, Forbidden, Malformed, NotFound, Unprocessable
 from clientway.identity.settings import service as settings
 from clientway.ids import uuid7
 from clientway.messaging.delivery.message import Channel
@@ -87,8 +87,8 @@ def add(tx: Tx, given: SuppressionCreate) -> tuple[Any, bool]:
     return read(tx, found.id), found.changed
 
 
-def remove(tx: Tx, suppression_id: UUID, reason: str, *, version: int) -> None:
-    """Write to an address again. Raises NotFound (404), PreconditionFailed (412), AlreadyLifted (409), Forbidden (403).
+def remove(tx: Tx, suppression_id: UUID, reason: str) -> Any:
+    """Write to an address again; the entry as it is then. Raises NotFound (404), AlreadyLifted (409), Forbidden (403).
 
     What a recipient said themselves, by a complaint or a STOP, only an admin lifts: they answer for it.
     """
@@ -99,8 +99,8 @@ def remove(tx: Tx, suppression_id: UUID, reason: str, *, version: int) -> None:
         raise Forbidden("The recipient asked for it; only an admin may lift it.")
     if row.lifted_at is not None:
         raise AlreadyLifted("The address was taken off the list before.", lifted_at=row.lifted_at.isoformat())
-    check_version(row.version, version)
     _lift(tx, suppression_id, row.channel, row.reason, reason)
+    return read(tx, suppression_id)
 
 
 def lift(tx: Tx, channel: Channel, address: str, *, reason: Reason, why: str) -> bool:
