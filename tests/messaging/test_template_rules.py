@@ -152,7 +152,7 @@ NASTY = st.one_of(
             "</title><script>alert(1)</script>",
             "a\r\nBcc: eve@evil.example",
             "\x00",
-            "‮",
+            "\u202e",
             "' onload='x",
             "{{",
             "}}",
@@ -183,7 +183,7 @@ def test_whatever_a_name_holds_is_shown_and_nothing_more(first, name, organizati
     assert mail.html.count("<") == 2
     shown = made.html.removesuffix("</body></html>").rpartition('36rem">')[2].replace("<br>", "")
     assert "<" not in shown
-    assert unescape(shown) == f"{kept}|{rules._CONTROLS.sub('', organization)}" or "&" in name + organization
+    assert unescape(shown) == f"{kept}|{rules._CONTROLS.sub('', organization)}"
 
 
 @given(source=st.text(alphabet="{}%#|.'\"() \n" + "contact.first_name if endif else data x 1<>=!-~"))

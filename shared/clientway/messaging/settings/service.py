@@ -138,5 +138,6 @@ def _checked(sent: dict[str, Any], before: Any) -> dict[str, Any]:
     if errors:
         raise Unprocessable("The settings break a rule.", errors=errors)
     if sent.get("reminder_rules") is not None:
-        sent["reminder_rules"] = reminders.as_rows(reminders.parse(sent["reminder_rules"]))
+        # In JSON's own types, to be compared with what is kept.
+        sent["reminder_rules"] = json.loads(json.dumps(reminders.as_rows(reminders.parse(sent["reminder_rules"]))))
     return sent
