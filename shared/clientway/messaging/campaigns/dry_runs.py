@@ -74,7 +74,7 @@ def _look(tx: Tx, campaign: Mapping[str, Any], segment: Where) -> Any:
     measured = f"""(
       select coalesce(json_agg(p), '[]') from (
         select {content.PERSON} from reached r join contacts c on c.tenant_id = app.tenant() and c.id = r.id
-         where (r.n - 1) % greatest(1, (r.total + {MEASURED} - 1) / {MEASURED}) = 0) p)"""
+         where mod(r.n - 1, greatest(1, (r.total + {MEASURED} - 1) / {MEASURED})) = 0) p)"""
     statement = f"""
       with {audience.decided(campaign, segment, zones=held_back)},
       reached as (select id, row_number() over (order by id) as n, count(*) over () as total from decided where reason is null),

@@ -40,7 +40,7 @@ def freeze(tx: Tx, campaign_id: UUID) -> int:
     if found.total > LARGEST_AUDIENCE:
         _give_up(tx, campaign_id, f"its audience has grown to {found.total:,}, and {LARGEST_AUDIENCE:,} is the most")
         return 0
-    changes = {"status": "sending" if found.to_send else "finished", "audience_count": found.total, "frozen_at": tx.now}
+    changes: dict[str, Any] = {"status": "sending" if found.to_send else "finished", "audience_count": found.total, "frozen_at": tx.now}
     if not found.to_send:
         changes["finished_at"] = tx.now
     drift = _drift(campaign, found, audience_hash)
@@ -62,7 +62,8 @@ def write_down(tx: Tx, campaign: Mapping[str, Any], segment: Where) -> tuple[Cou
       with {audience.decided(campaign, segment)},
       numbered as (
         select id, reason,
-               case when reason is null then (row_number() over (partition by reason is null order by id) - 1) / {CHUNK} else -1 end as chunk
+               case when reason is null then (row_number() over (partition by reason is null order by id) - 1) / {CHUNK}
+                    else -1 end as chunk
           from decided where (select count(*) from decided) <= {LARGEST_AUDIENCE}),
       written as (
         insert into campaign_sends (campaign_id, contact_id, channel, chunk, state, reason, created_at, updated_at)

@@ -44,16 +44,17 @@ def launch(tx: Tx, campaign_id: UUID, wanted: CampaignLaunch) -> Any:
     """
     campaign = held(tx, campaign_id)
     rules.after(campaign["status"], "launch")
-    if wanted.scheduled_at is not None:
-        campaign["scheduled_at"] = wanted.scheduled_at
-    campaign |= ready(campaign, tx.now)
+    scheduled_at = wanted.scheduled_at or campaign["scheduled_at"]
+    campaign |= ready({**campaign, "scheduled_at": scheduled_at}, tx.now)
     counts, audience_hash = audience.count(tx, campaign, audience.where(tx, campaign))
     within(counts)
+    # As the campaign has it: a time that the launch itself names is no surprise to whoever launches.
     drift = _compared(campaign, audience.parts(campaign, audience_hash), counts, wanted)
-    later = campaign["scheduled_at"] is not None and campaign["scheduled_at"] > tx.now
+    later = scheduled_at is not None and scheduled_at > tx.now
     changes = {
         "status": "scheduled" if later else rules.after(campaign["status"], "launch"),
-        **{name: campaign[name] for name in ("subject", "body_text", "body_html", "scheduled_at")},
+        **{name: campaign[name] for name in ("subject", "body_text", "body_html")},
+        "scheduled_at": scheduled_at,
         "launched_at": tx.now,
         "launched_by": tx.actor.id,
         "drift": drift,
@@ -61,8 +62,8 @@ def launch(tx: Tx, campaign_id: UUID, wanted: CampaignLaunch) -> Any:
     answer = queries.update(tx, campaign_id, changes)
     told = {"status": changes["status"], "audience": counts.as_json(), "hash": wanted.dry_run_hash, "drift": drift is not None}
     effects.audit(tx, "campaign.launched", "campaign", campaign_id, told)
-    if later:
-        wake.at(tx, campaign["scheduled_at"], "messages")
+    if later and scheduled_at is not None:
+        wake.at(tx, scheduled_at, "messages")
     else:
         effects.publish(tx, "campaign.freeze", {"campaign_id": campaign_id})
     return answer

@@ -50,7 +50,7 @@ def preview(tx: Tx, campaign_id: UUID, contact_id: UUID | None) -> CampaignPrevi
     )
 
 
-def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> Mapping[str, Any]:
+def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> dict[str, Any]:
     channel, purpose = campaign["channel"], campaign["purpose"]
     statement = f"""
       select {content.PERSON}, {policy.ADDRESS[channel]} as address, {policy.exclusion(channel, purpose)} as reason
@@ -59,4 +59,4 @@ def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> Mapping[st
     row = tx.execute(text(statement), {"contact_id": contact_id}).mappings().one_or_none()
     if row is None:
         raise refused("contact_id", "unknown_contact", "no contact of this tenant")
-    return row
+    return dict(row)

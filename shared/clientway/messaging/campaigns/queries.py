@@ -177,11 +177,11 @@ def sends(tx: Tx, campaign_id: UUID, request: Request, *, state: SendState | Non
 
 
 _CANCEL = text("""
-with some as (
+with waiting as (
   select x.id from campaign_sends x
    where x.tenant_id = app.tenant() and x.campaign_id = :id and x.state = 'queued' order by x.chunk limit :most for update)
 update campaign_sends x set state = 'canceled', updated_at = :now
-  from some where x.tenant_id = app.tenant() and x.id = some.id
+  from waiting w where x.tenant_id = app.tenant() and x.id = w.id
 """)
 _CHUNKS_DONE = text("""
 update campaign_chunks k set state = 'done' where k.tenant_id = app.tenant() and k.campaign_id = :id and k.state <> 'done'

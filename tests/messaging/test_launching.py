@@ -1,0 +1,460 @@
+"""The dry run, the launch that quotes it, the freezing, and what is done to a campaign on its way."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from clientway import db
+from clientway.messaging.campaigns import chunks, freezing, launching, rules
+from clientway.messaging.campaigns.schemas import CampaignDryRun, CampaignLaunch, CampaignWithProgress
+from tests.billing.paying import as_admin
+from tests.fixtures import make_tenant
+from tests.messaging import campaigning
+from tests.messaging.test_campaigns import patch
+from tests.test_db import proxy as _proxy
+
+stage = campaigning.stage
+counting_proxy = _proxy
+SOON = datetime.now(UTC) + timedelta(days=1)
+
+
+@pytest.fixture
+def everybody(stage):
+    """One for each reason, and three who get marketing mail."""
+    organization = uuid4()
+    stage.run(
+        """insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text, lifecycle_stage)
+           values (:t, :o, 'Bad Bistro', 'o', '', '', 'blacklist')""",
+        o=organization,
+    )
+    people = {
+        "blacklisted": stage.person(organization_id=organization),
+        "no_address": stage.person(email=None, email_norm=None),
+        "do_not_contact": stage.person(do_not_contact=True),
+        "unsubscribed": stage.person(unsubscribed_at=SOON),
+        "consent_denied": stage.person(),
+        "suppressed": stage.person(),
+    }
+    stage.consent(people["consent_denied"], "email", "denied")
+    stage.run(
+        """insert into suppressions (tenant_id, id, channel, address_hash, reason)
+           select :t, gen_random_uuid(), 'email', encode(sha256(convert_to(cast(:t as text) || ':email:' || c.email_norm, 'UTF8')), 'hex'), 'hard_bounce'
+             from contacts c where c.id = :c""",
+        c=people["suppressed"],
+    )
+    return people, [stage.person() for _ in range(3)]
+
+
+def test_a_dry_run_tells_who_and_why_not(stage, everybody):
+    reasons, three = everybody
+    deleted = stage.person(deleted_at=SOON)
+    campaign = stage.draft(*reasons.values(), *three, deleted)
+
+    answer = stage.post("dry_run", campaign["id"])
+
+    assert answer.status == 200, answer.body
+    CampaignDryRun.model_validate_json(answer.body)
+    found = answer.json
+    assert found["audience"] == {"total": 9, "to_send": 3, "excluded": dict.fromkeys(sorted(reasons), 1)}
+    assert {UUID(one["contact_id"]): one["reason"] for one in found["sample"]} == dict.fromkeys(three) | {
+        person: reason for reason, person in reasons.items()
+    }
+    assert sum(one["count"] for one in found["when"]) == 3
+    assert (found["cost_micros"], found["currency"], found["sms_segments"]) == (300, "USD", None)
+    assert found["warnings"] == ["More than half of the audience (6 of 9) gets nothing."]
+    now = stage.read(campaign["id"])
+    assert now["dry_run_hash"] == found["hash"]
+    assert now["dry_run"] == {name: value for name, value in found.items() if name not in ("campaign_id", "version")}
+    assert (answer.etag, now["version"]) == (f'"{now["version"]}"', campaign["version"] + 1)
+    assert stage.sends(campaign["id"]) == {}
+    assert stage.topics() == []
+
+
+def test_the_launch_sends_to_whom_the_dry_run_showed(stage, everybody):
+    reasons, three = everybody
+    campaign = stage.draft(*reasons.values(), *three)
+
+    launched = stage.launch(campaign["id"])
+    count = stage.freeze(campaign["id"])
+
+    assert (launched["status"], launched["drift"], launched["launched_by"] is not None) == ("freezing", None, True)
+    assert count == 9
+    assert stage.sends(campaign["id"]) == dict.fromkeys(three, ("queued", None)) | {
+        person: ("skipped", reason) for reason, person in reasons.items()
+    }
+    now = stage.read(campaign["id"])
+    CampaignWithProgress.model_validate(now, strict=False)
+    assert (now["status"], now["audience_count"], now["drift"]) == ("sending", 9, None)
+    assert (now["progress"]["total"], now["progress"]["states"]["queued"], now["progress"]["states"]["skipped"]) == (9, 3, 6)
+    assert now["progress"]["skipped"] == dict.fromkeys(reasons, 1)
+    assert stage.topics() == ["campaign.freeze", "campaign.chunk"]
+    assert [action for action, _ in stage.audited()] == ["campaign.created", "campaign.launched", "campaign.frozen"]
+
+
+def test_freezing_again_writes_nothing(stage):
+    campaign = stage.draft(*(stage.person() for _ in range(3)))
+    stage.launch(campaign["id"])
+    stage.freeze(campaign["id"])
+    before = stage.run("select id, updated_at from campaign_sends where campaign_id = :c order by id", c=campaign["id"])
+
+    assert stage.freeze(campaign["id"]) == 0
+    assert stage.run("select id, updated_at from campaign_sends where campaign_id = :c order by id", c=campaign["id"]) == before
+    assert stage.read(campaign["id"])["status"] == "sending"
+
+
+def test_chunks_hold_a_hundred_each_and_count_only_who_gets_it(stage):
+    segment = stage.listed()
+    stage.run(
+        """with people as (
+             insert into contacts (tenant_id, id, slug, name_norm, search_text, email, email_norm, do_not_contact)
+             select :t, gen_random_uuid(), 'p' || n, '', '', n || '@x.example', n || '@x.example', mod(n, 5) = 0 from generate_series(1, 300) n returning id)
+           insert into segment_members (tenant_id, segment_id, contact_id) select :t, :s, id from people""",
+        s=segment,
+    )
+    one = stage.sending(segment_id=segment)
+
+    chunked = stage.run("select chunk, count(*) from campaign_sends where campaign_id = :c group by 1 order by 1", c=one)
+    assert [tuple(row) for row in chunked] == [(-1, 60), (0, 100), (1, 100), (2, 40)]
+    assert [row.chunk for row in stage.run("select chunk from campaign_chunks where campaign_id = :c order by 1", c=one)] == [0, 1, 2]
+
+
+def test_one_number_gets_one_message(stage):
+    number = "+13055550199"
+    first, second, other = stage.person(phone_e164=number), stage.person(phone_e164=number), stage.person(phone_e164="+13055550188")
+    for person in (first, second, other):
+        stage.consent(person, "sms", "granted")
+    one = stage.sending(first, second, other, channel="sms")
+
+    assert stage.sends(one) == {first: ("queued", None), second: ("skipped", "same_address"), other: ("queued", None)}
+
+
+def test_nobody_to_send_to_ends_it(stage):
+    one = stage.sending(stage.person(do_not_contact=True))
+
+    now = stage.read(one)
+    assert (now["status"], now["audience_count"], now["finished_at"] is not None) == ("finished", 1, True)
+    assert now["dry_run"]["warnings"][0] == "Nobody gets it."
+
+
+def test_what_changed_since_the_dry_run_stops_the_launch(stage, invoke):
+    leaving, staying, coming = stage.person(), stage.person(), stage.person()
+    segment = stage.listed(leaving, staying)
+    campaign = stage.draft(segment_id=segment)
+    looked_at = stage.dry_run(campaign["id"])["hash"]
+    stage.run("update contacts set unsubscribed_at = now() where id = :c", c=leaving)
+    stage.add(segment, coming)
+
+    refused = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at})
+
+    assert (refused.status, refused.json["code"], refused.json["changed"]) == (409, "audience_drifted", ["audience"])
+    assert refused.json["expected"] == {"total": 2, "to_send": 2, "excluded": {}}
+    assert refused.json["found"] == {"total": 3, "to_send": 2, "excluded": {"unsubscribed": 1}}
+    assert refused.json["by_reason"] == {"unsubscribed": {"expected": 0, "found": 1}}
+    assert (stage.read(campaign["id"])["status"], stage.topics()) == ("draft", [])
+    accepted = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at, "accept_drift": True})
+    assert (accepted.status, accepted.json["drift"]["found"]["total"]) == (200, 3)
+
+
+def test_the_same_number_of_others_is_another_audience(stage):
+    first, second = stage.person(), stage.person()
+    segment = stage.listed(first)
+    campaign = stage.draft(segment_id=segment)
+    looked_at = stage.dry_run(campaign["id"])["hash"]
+    stage.run("update segment_members set contact_id = :c where segment_id = :s", c=second, s=segment)
+
+    refused = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at})
+
+    assert (refused.status, refused.json["expected"], refused.json["changed"]) == (409, refused.json["found"], ["audience"])
+
+
+@pytest.mark.parametrize(
+    ("change", "part"), [({"subject": "Other"}, "content"), ({"ends_at": SOON}, "schedule"), ({"purpose": "transactional"}, "content")]
+)
+def test_other_words_or_another_time_are_drift_too(stage, invoke, change, part):
+    campaign = stage.draft(stage.person())
+    looked_at = stage.dry_run(campaign["id"])
+    assert patch(invoke, {"id": campaign["id"], "version": looked_at["version"]}, change).status == 200
+
+    refused = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at["hash"]})
+
+    assert (refused.status, refused.json["changed"]) == (409, [part])
+
+
+def test_a_hash_of_no_dry_run_launches_nothing(stage):
+    campaign = stage.draft(stage.person())
+
+    for given in ({}, {"accept_drift": True}):
+        refused = stage.post("launch", campaign["id"], {"dry_run_hash": "0" * 64, **given})
+        assert (refused.status, refused.json["code"]) == (409, "dry_run_required")
+    assert stage.post("launch", campaign["id"], {"dry_run_hash": "x"}).status == 422
+    assert stage.post("launch", campaign["id"], {}).json["errors"][0]["pointer"] == "#/dry_run_hash"
+
+
+def test_a_launch_takes_a_key_and_is_replayed(stage, invoke):
+    campaign = stage.draft(stage.person())
+    body = {"dry_run_hash": stage.dry_run(campaign["id"])["hash"]}
+    how = {"path": {"campaign_id": campaign["id"]}, "body": body}
+
+    unkeyed = invoke("messaging/campaign_launch", **how, headers={"Idempotency-Key": ""})
+    first = invoke("messaging/campaign_launch", **how, headers={"Idempotency-Key": "one"})
+    again = invoke("messaging/campaign_launch", **how, headers={"Idempotency-Key": "one"})
+    other = invoke("messaging/campaign_launch", **how, headers={"Idempotency-Key": "two"})
+
+    assert unkeyed.status == 400
+    assert (first.status, again.status, again.body, again.headers["Idempotent-Replayed"]) == (200, 200, first.body, "true")
+    assert (other.status, other.json["code"], other.json["legal"]) == (409, "campaign_move_refused", ["cancel"])
+    assert stage.topics() == ["campaign.freeze"]
+
+
+def test_of_two_launches_at_once_one_wins(stage):
+    campaign = stage.draft(stage.person())
+    wanted = CampaignLaunch(dry_run_hash=stage.dry_run(campaign["id"])["hash"])
+
+    def launch(_):
+        try:
+            with as_admin(stage.tenant) as tx:
+                launching.launch(tx, UUID(campaign["id"]), wanted)
+        except rules.MoveRefused:
+            return "refused"
+        return "launched"
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(launch, range(2)))
+
+    assert sorted(answers) == ["launched", "refused"]
+    assert stage.topics() == ["campaign.freeze"]
+
+
+def test_marketing_mail_shows_an_address(stage):
+    campaign = stage.draft(stage.person())
+    stage.settings(postal_address=None)
+
+    for what, body in (("dry_run", None), ("launch", {"dry_run_hash": "0" * 64})):
+        refused = stage.post(what, campaign["id"], body)
+        assert (refused.status, refused.json["errors"][0]["code"]) == (422, "postal_address_missing")
+    assert stage.dry_run(stage.draft(stage.person(), purpose="transactional")["id"])["audience"]["to_send"] == 1
+
+
+def test_the_template_is_taken_over_at_the_launch(stage):
+    template_id = stage.template()
+    campaign = stage.draft(stage.person(), template_id=template_id, subject=None, body_text=None)
+    launched = stage.launch(campaign["id"])
+    stage.run("update message_templates set body_text = 'edited' where id = :i", i=template_id)
+
+    assert launched["body_text"] == campaigning.WORDS["body_text"]
+    assert stage.post("preview", campaign["id"], {}).json["text"].startswith("Hello Ana, it is spring.")
+
+
+def test_a_template_that_changed_is_drift_and_one_that_is_gone_a_refusal(stage):
+    template_id = stage.template()
+    campaign = stage.draft(stage.person(), template_id=template_id, subject=None, body_text=None)
+    looked_at = stage.dry_run(campaign["id"])["hash"]
+    stage.run("update message_templates set body_text = 'edited' where id = :i", i=template_id)
+    drifted = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at})
+    stage.run("update message_templates set deleted_at = now() where id = :i", i=template_id)
+    gone = stage.post("launch", campaign["id"], {"dry_run_hash": looked_at})
+
+    assert (drifted.status, drifted.json["changed"]) == (409, ["content"])
+    assert (gone.status, gone.json["errors"][0]["code"]) == (422, "unknown_template")
+
+
+def test_a_scheduled_one_begins_at_its_time_and_tells_what_drifted(stage):
+    leaving, staying = stage.person(), stage.person()
+    segment = stage.listed(leaving, staying)
+    campaign = stage.draft(segment_id=segment)
+    launched = stage.launch(campaign["id"], scheduled_at=SOON)
+    stage.run("delete from segment_members where contact_id = :c", c=leaving)
+
+    def begin(now):
+        with db.job_transaction(stage.tenant.id, now=now) as tx:
+            return freezing.begin(tx, UUID(campaign["id"]))
+
+    assert (launched["status"], stage.topics()) == ("scheduled", [])
+    assert begin(SOON - timedelta(seconds=1)) is False
+    assert stage.freeze(campaign["id"]) == 0
+    assert begin(SOON) is True
+    assert begin(SOON) is False
+    # Its message was lost.
+    assert begin(SOON + timedelta(hours=1)) is True
+    assert stage.topics() == ["campaign.freeze"] * 2
+    assert stage.freeze(campaign["id"], now=SOON) == 1
+    now = stage.read(campaign["id"])
+    assert now["drift"] == {
+        "expected": {"total": 2, "to_send": 2, "excluded": {}}, "found": {"total": 1, "to_send": 1, "excluded": {}}, "changed": ["audience"],
+    }  # fmt: skip
+    assert stage.sends(campaign["id"]) == {staying: ("queued", None)}
+
+
+def test_a_segment_that_is_gone_ends_a_scheduled_one_with_the_reason(stage):
+    segment = stage.listed(stage.person())
+    campaign = stage.draft(segment_id=segment)
+    stage.launch(campaign["id"])
+    stage.run("update segments set deleted_at = now() where id = :s", s=segment)
+
+    assert stage.freeze(campaign["id"]) == 0
+    now = stage.read(campaign["id"])
+    assert (now["status"], now["status_reason"].startswith("its segment cannot be read")) == ("canceled", True)
+
+
+def test_pause_resume_and_cancel(stage):
+    one = stage.sending(*(stage.person() for _ in range(2)))
+
+    paused = stage.post("pause", one)
+    again = stage.post("pause", one)
+    assert (paused.json["status"], again.status, again.json["version"]) == ("paused", 200, paused.json["version"])
+    resumed = stage.post("resume", one)
+    assert (resumed.json["status"], stage.post("resume", one).json["version"]) == ("sending", resumed.json["version"])
+    canceled = stage.post("cancel", one)
+    assert (canceled.json["status"], canceled.json["progress"]["states"]["canceled"], stage.post("cancel", one).status) == (
+        "canceled",
+        2,
+        200,
+    )
+    for what in ("pause", "resume"):
+        refused = stage.post(what, one)
+        assert (refused.status, refused.json["legal"], refused.json["campaign_status"]) == (409, ["delete"], "canceled")
+    assert {state for state, _ in stage.sends(one).values()} == {"canceled"}
+
+
+def test_a_canceled_one_is_not_frozen(stage):
+    campaign = stage.draft(stage.person())
+    stage.launch(campaign["id"])
+    stage.post("cancel", campaign["id"])
+
+    assert stage.freeze(campaign["id"]) == 0
+    assert stage.sends(campaign["id"]) == {}
+
+
+def test_what_was_stopped_for_complaints_takes_an_admin(stage, tenant):
+    one = stage.sending(stage.person())
+    stage.run("update campaigns set status = 'stopped', status_reason = 'complaints' where id = :c", c=one)
+
+    refused = stage.post("resume", one, token=tenant.editor)
+    resumed = stage.post("resume", one)
+
+    assert refused.status == 403
+    assert (resumed.status, resumed.json["status"], resumed.json["status_reason"]) == (200, "sending", None)
+
+
+def test_resuming_takes_a_key(stage, invoke):
+    one = stage.sending(stage.person())
+
+    assert invoke("messaging/campaign_resume", path={"campaign_id": one}, headers={"Idempotency-Key": ""}).status == 400
+
+
+def test_canceling_many_goes_on_in_the_background(stage, monkeypatch):
+    monkeypatch.setattr(launching, "AT_ONCE", 2)
+    one = stage.sending(*(stage.person() for _ in range(3)))
+
+    answer = stage.post("cancel", one)
+    assert (answer.json["progress"]["states"]["canceled"], stage.topics()[-1]) == (2, "campaign.cancel")
+    with db.job_transaction(stage.tenant.id) as tx:
+        assert launching.cancel_rest(tx, UUID(one)) == 1
+    assert {state for state, _ in stage.sends(one).values()} == {"canceled"}
+
+
+def test_nothing_is_claimed_once_a_pause_was_answered(stage):
+    """A claim that is under way holds the campaign; the pause waits for it, and whoever claims later sees it paused."""
+    one = UUID(stage.sending(stage.person()))
+    with ThreadPoolExecutor(1) as pool:
+        with db.job_transaction(stage.tenant.id) as tx:
+            claimed = tx.execute(
+                campaigning.text("select status from campaigns where tenant_id = app.tenant() and id = :c for share"), {"c": one}
+            ).scalar_one()
+            pausing = pool.submit(stage.post, "pause", one)
+            with pytest.raises(TimeoutError):
+                pausing.result(timeout=0.3)
+        assert (claimed, pausing.result(timeout=5).json["status"]) == ("sending", "paused")
+    with db.job_transaction(stage.tenant.id) as tx:
+        assert chunks.pump(tx, one) == 0
+
+
+def test_when_goes_by_the_recipients_hours(stage, invoke):
+    stage.run("update tenants set time_zone = 'America/New_York' where tenant_id = :t")
+    east = [stage.person(phone_e164=f"+1212555010{n}", time_zone="America/New_York") for n in range(2)]
+    west = stage.person(phone_e164="+12125550108", time_zone="America/Los_Angeles")
+    for person in (*east, west):
+        stage.consent(person, "sms", "granted")
+    at = datetime(2027, 6, 9, 6, tzinfo=UTC)
+    ends = datetime(2027, 6, 9, 15, 30, tzinfo=UTC)
+    campaign = stage.draft(*east, west, channel="sms", scheduled_at=at)
+
+    found = stage.dry_run(campaign["id"])
+    assert {one["at"]: one["count"] for one in found["when"]} == {"2027-06-09T13:00:00+00:00": 2, "2027-06-09T16:00:00+00:00": 1}
+    assert (found["sms_segments"], found["cost_micros"]) == (1.0, 30_000)
+    patch(invoke, {"id": campaign["id"], "version": found["version"]}, {"ends_at": ends})
+    shorter = stage.dry_run(campaign["id"])
+    assert {one["at"]: one["count"] for one in shorter["when"]} == {"2027-06-09T13:00:00+00:00": 2, None: 1}
+    assert (shorter["cost_micros"], shorter["warnings"]) == (20_000, ["1 cannot be reached before it ends."])
+
+
+def test_what_a_campaign_has_no_value_for_is_told(stage):
+    campaign = stage.draft(stage.person(), body_text="See you {% if job.date %}on {{ job.date }}{% endif %}")
+
+    assert stage.dry_run(campaign["id"])["warnings"] == ["job.date: a campaign has no such values, they stay empty."]
+
+
+def test_every_request_keeps_to_its_budget(stage, invoke, counting_proxy):
+    counted = {}
+
+    def call(name, function, **how):
+        counting_proxy.reset(connects=False)
+        answer = invoke(f"messaging/{function}", **how)
+        assert answer.status < 300, answer.body
+        counted[name] = counting_proxy.flights
+        return answer.json
+
+    def post(name, campaign_id, body=None):
+        keyed = {"Idempotency-Key": uuid4().hex} if name in ("launch", "resume") else {}
+        return call(name, f"campaign_{name}", path={"campaign_id": campaign_id}, body=body, headers=keyed)
+
+    segment = stage.listed(stage.person())
+    body = {"name": "Spring", "channel": "email", "segment_id": segment, **campaigning.WORDS}
+    one = call("create", "campaigns", body=body)["id"]
+    path = {"campaign_id": one}
+    version = call("read", "campaign", path=path)["version"]
+    call("change", "campaign", method="PATCH", path=path, body={"name": "May"}, headers={"If-Match": f'"{version}"'})
+    post("preview", one, {"contact_id": stage.person()})
+    looked_at = post("dry_run", one)
+    post("launch", one, {"dry_run_hash": looked_at["hash"]})
+    # As the freezing does, which is no request.
+    stage.run("update campaigns set status = 'sending' where id = :c", c=one)
+    stage.run(
+        "insert into campaign_sends (tenant_id, campaign_id, contact_id, channel, chunk) select tenant_id, :c, id, 'email', 0 from contacts where tenant_id = :t",
+        c=one,
+    )
+    call("list", "campaigns")
+    call("sends", "campaign_sends", path=path)
+    post("pause", one)
+    post("resume", one)
+    post("cancel", one)
+
+    budget = {
+        "create": 4,
+        "read": 2,
+        "change": 3,
+        "preview": 4,
+        "dry_run": 6,
+        "launch": 6,
+        "list": 2,
+        "sends": 2,
+        "pause": 4,
+        "resume": 5,
+        "cancel": 5,
+    }
+    print(counted)
+    assert {name: count for name, count in counted.items() if count > budget[name]} == {}, counted
+
+
+def test_the_audience_stays_with_its_tenant(stage, admin_engine, invoke):
+    theirs = campaigning.Stage(admin_engine, make_tenant(admin_engine), invoke)
+    theirs.person()
+    mine = stage.person()
+    body = {"name": "All", "channel": "email", "segment": {"field": "status", "op": "eq", "value": "active"}, **campaigning.WORDS}
+    one = invoke("messaging/campaigns", body=body).json["id"]
+    stage.launch(one)
+    stage.freeze(one)
+
+    assert stage.sends(one) == {mine: ("queued", None)}
