@@ -55,6 +55,7 @@ segments = Table(
     Column("description", Text),
     Column("kind", Text, nullable=False),
     Column("definition", JSONB),
+    Column("english", Text),
     Column("taken_at", TIMESTAMP(timezone=True)),
     Column("created_by", Uuid),
     Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
