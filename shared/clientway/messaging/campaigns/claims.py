@@ -213,7 +213,7 @@ with given as materialized (
   insert into activities (id, organization_id, contact_id, activity_type, title, metadata, performed_by_type, event_key, occurred_at)
   select r.activity, r.organization_id, r.id, cast(:channel as text) || '_sent', left(:name, 500),
          jsonb_build_object('campaign_id', cast(:campaign as uuid), 'send_id', r.send_id, 'channel', cast(:channel as text)), 'job',
-         'campaign_send/' || r.send_id || '/sent', :now
+         r.send_id || ':' || 'sent', :now
     from reached r
   on conflict (tenant_id, event_key) where event_key is not null do nothing
 )

@@ -12,6 +12,8 @@ from clientway.db import Tx, job_connection
 from clientway.ids import uuid7
 from clientway.messaging.campaigns import chunks, freezing
 from clientway.messaging.campaigns.chunks import LOST_AFTER
+from clientway.messaging.events import service as events
+from clientway.messaging.mails import service as mails
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +31,14 @@ def tend(tx: Tx, now: datetime) -> int:
     """Look after a tenant's campaigns and single mails; returns how many things were done. Twice is as good as once."""
     due = tx.execute(_DUE, {"now": now, "before": now - freezing.LOST_AFTER}).scalars().all()
     done = sum(freezing.begin(tx, one) for one in due)
-    done += settle_lost(tx, now)
+    done += settle_lost(tx, now) + events.settle_unknown(tx)
     ids = [str(uuid7()) for _ in range(_CHUNKS_AT_ONCE)]
     done += int(tx.scalar(_AGAIN, {"now": now, "before": now - LOST_AFTER, "ids": ids, "limit": _CHUNKS_AT_ONCE}))
     sending = tx.execute(_SENDING).scalars().all()
     done += tx.execute(_REOPEN, {"now": now}).rowcount if sending else 0
     for one in sending:
         done += chunks.pump(tx, one) or chunks.finish(tx, one)
+    done += mails.retry_stale(tx)
     following = tx.scalar(_FOLLOWING, {"now": now, "later": now + LOST_AFTER})
     if following is not None:
         wake.at(tx, following, "messages")
@@ -110,5 +113,7 @@ select min(at) from (
   union all
   select min(s.lease_until) from campaign_sends s where s.tenant_id = app.tenant() and s.state = 'sending'
   union all
-  select :later where exists (select from campaigns c where c.tenant_id = app.tenant() and c.status in ('freezing', 'sending'))) x
+  select cast(:later as timestamptz)
+   where exists (select from campaigns c where c.tenant_id = app.tenant() and c.status in ('freezing', 'sending'))
+      or exists (select from email_messages m where m.tenant_id = app.tenant() and m.status in ('pending', 'sending'))) x
 """)
