@@ -58,6 +58,7 @@ NAMES = {
     "assignee_id": "reps",
     "org_client_id": "contacts",
     "series_id": "job_series",
+    "template_id": "message_templates",
 }
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
@@ -84,6 +85,9 @@ BODIES: dict[str, Any] = {
     "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},
     "POST /api/clients": {"first_name": "Ana"},
     "POST /api/upsert-person": {"email": "ana@bistro.example"},
+    "POST /api/email-messages": {"contact_id": ":contacts", "template": "assessment_results"},
+    "POST /api/message-templates": {"key": "spring", "channel": "email", "name": "Spring", "subject": "x", "body_text": "x"},
+    "POST /api/message-templates/preview": {"template_id": ":message_templates"},
     "POST /api/contacts/{contact_id}/phones": {"phone": "305 555 0199"},
     "POST /api/integrations/stripe/key": {"ticket": "no.ticket", "restricted_key": "rk_test_sampleSample"},
     "POST /api/person/sign-up": {"email": "ana@bistro.example"},

@@ -23,6 +23,9 @@ RULES = {
         # Recurrence rules, and which of their occurrences a change begins with.
         "malformed_rrule", "unsupported_rrule", "rrule_never_occurs", "rrule_explodes", "not_following", "nothing_follows", "too_early",
         "same_contact", "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_job", "unknown_quote", "exclusive", "over_allocated",
+        # Messages: what a template may hold, whom a mail goes to, what hours the law leaves.
+        "template_syntax", "template_not_allowed", "template_variable_unknown", "not_for_sms", "unknown_template", "no_address", "says_nothing",
+        "too_late", "too_short", "out_of_range", "duplicate", "too_many",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "too_far", "too_long", "before_start", "one_of", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",
     },
