@@ -18,58 +18,8 @@ from clientway.config import settings
 from clientway.db import job_transaction
 from clientway.messaging.mail import service
 from clientway.operations import relay
-from tests.chaos.mortal import Killed, mortal
-from tests.fixtures import LambdaContext
-
-RECEIVES = 5
-"""maxReceiveCount in template.yaml; tests/test_house.py holds every queue to it."""
-
-
-@dataclass
-class Queue:
-    """A standard queue: delivers at least once, in any order, and gives up on a message after so many receives."""
-
-    draw: object
-    waiting: list[dict] = field(default_factory=list)
-    dead: list[dict] = field(default_factory=list)
-    taken: Counter = field(default_factory=Counter)
-    before_sending: object = lambda: None
-
-    def send_message_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803  (boto3's words)
-        self.before_sending()
-        chance = self.draw.random()
-        if chance < 0.05:
-            raise ConnectionError("SQS is away")
-        if chance < 0.1:
-            raise Killed
-        failed = [one for one in Entries if self.draw.random() < 0.02]
-        for one in Entries:
-            if one not in failed:
-                self.waiting.append({"body": one["MessageBody"], "receives": 0})
-                if self.draw.random() < 0.05:
-                    self.waiting.append({"body": one["MessageBody"], "receives": 0})
-        if chance < 0.2:
-            # The messages are there, and nobody will ever write that down.
-            raise Killed
-        return {"Failed": [{"Id": one["Id"], "Code": "InternalError", "SenderFault": False} for one in failed]}
-
-    def deliver(self, handler, tally):
-        """One batch to a sender: what it does not report as failed is deleted, all of it comes again when it died."""
-        self.draw.shuffle(self.waiting)
-        batch, self.waiting = self.waiting[:10], self.waiting[10:]
-        if not batch:
-            return
-        for one in batch:
-            one["receives"] += 1
-        records = [{"messageId": str(number), "body": one["body"], "eventSource": "aws:sqs"} for number, one in enumerate(batch)]
-        try:
-            answer = handler({"Records": records}, LambdaContext())
-            again = {int(one["itemIdentifier"]) for one in answer["batchItemFailures"]}
-        except Killed:
-            tally["senders killed"] += 1
-            again = set(range(len(batch)))
-        for number in again:
-            (self.dead if batch[number]["receives"] >= RECEIVES else self.waiting).append(batch[number])
+from tests.chaos.mortal import Killed
+from tests.chaos.sqs import RECEIVES, Queue, forget_the_rest, later, relayed, unsent
 
 
 @dataclass
@@ -95,10 +45,7 @@ class Ses:
 
 @pytest.fixture
 def queue(draw, monkeypatch, admin_engine, database_url):
-    with admin_engine.connect() as connection:
-        # What other tests of this database have left is none of ours.
-        for left in ("outbox", "platform_outbox"):
-            connection.execute(text(f"update {left} set sent_at = now() where sent_at is null"))
+    forget_the_rest(admin_engine)
     made = Queue(draw)
     monkeypatch.setenv("MAIL_QUEUE_URL", "the mail queue")
     monkeypatch.setenv("MAIL_FROM", "Clientway <hello@clientway.example>")
@@ -133,36 +80,6 @@ def publish(tenants, draw, count):
             committed[one] = payload["to"]
             poison |= {one} if template == "no_such_template" else set()
     return committed, lost, poison
-
-
-def relayed(queue, draw, monkeypatch, admin_engine, tally):
-    """One run of the relay, which may die at any of its flights or be overtaken by another one."""
-
-    def overtaken():
-        queue.before_sending = lambda: None
-        tally["relays overtaken"] += 1
-        later(admin_engine)
-        with suppress(Killed):
-            importlib.import_module("operations.relay_outbox").handler({}, LambdaContext())
-
-    queue.before_sending = overtaken if draw.random() < 0.2 else lambda: None
-    with mortal(monkeypatch, draw.randrange(12), draw.choice(["before", "after", "not at all"])):
-        try:
-            importlib.import_module("operations.relay_outbox").handler({}, LambdaContext())
-        except Killed:
-            tally["relays killed"] += 1
-
-
-def later(engine):
-    """Leases run out and delays pass."""
-    with engine.connect() as connection:
-        connection.execute(text("update outbox set lease_until = now() - interval '1 s' where sent_at is null and lease_until is not null"))
-        connection.execute(text("update outbox set available_at = now() where sent_at is null"))
-
-
-def unsent(engine):
-    with engine.connect() as connection:
-        return connection.execute(text("select count(*) from outbox where sent_at is null")).scalar()
 
 
 def test_what_was_committed_is_mailed_whoever_dies(tenant, other_tenant, queue, ses, draw, monkeypatch, admin_engine, size, tally):
