@@ -1,22 +1,25 @@
 """Schedules that serve every tenant: a batch each in turn, so that a large one keeps no other waiting."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TypeVar
 from uuid import UUID
 
-from clientway.db import Tx
+T = TypeVar("T")
 
 
 def go_round(
     tenants: Sequence[UUID],
-    transaction: Callable[[UUID], Any],
-    step: Callable[[Tx], int],
+    transaction: Callable[[UUID], AbstractContextManager[T]],
+    step: Callable[[T], int],
     *,
     batch: int,
     until: Callable[[], bool],
     failed: str,
 ) -> int:
     """Do a step for each tenant, each in a transaction, until none does a whole batch or `until` says stop; returns the sum.
+
+    A step that opens transactions of its own is given the tenant, by contextlib.nullcontext.
 
     A tenant whose step fails is left for the next run and keeps nobody else waiting; all failures are raised at the end, as
     an ExceptionGroup that says what `failed`.

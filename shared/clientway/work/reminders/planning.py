@@ -113,12 +113,17 @@ select count(*) from planned"""
 # What stands of a batch follows the rules of now. What is due already is left to whoever sends it: it may be on its way.
 _REPLAN = f"""
 with {RULED},
+-- Locked, so that rules that change meanwhile begin from the start again.
+place as materialized (
+  select coalesce(s.replan_after, '00000000-0000-0000-0000-000000000000') as after from messaging_settings s
+   where s.tenant_id = app.tenant() and s.replan_since is not null for no key update),
 batch as materialized (
   (select j.id, j.contact_id, j.status, j.start_at, null::date as due_on, 'job' as kind from jobs j
-    where j.tenant_id = app.tenant() and j.id > :after and j.status = 'scheduled' and j.start_at > :now order by j.id limit :size)
+    where j.tenant_id = app.tenant() and j.id > (select p.after from place p) and j.status = 'scheduled' and j.start_at > :now
+    order by j.id limit :size)
   union all
   (select i.id, i.contact_id, i.status, null, i.due_on, 'invoice' from invoices i
-    where i.tenant_id = app.tenant() and i.id > :after and i.status = 'open' order by i.id limit :size)
+    where i.tenant_id = app.tenant() and i.id > (select p.after from place p) and i.status = 'open' order by i.id limit :size)
   order by id limit :size),
 of_jobs as materialized ({_OF_JOBS.format(source="(select * from batch where kind = 'job')")}),
 of_invoices as materialized ({_OF_INVOICES.format(source="(select * from batch where kind = 'invoice')")}),
@@ -185,10 +190,9 @@ def cancel_invoice(tx: Tx, invoice_id: UUID, reason: str) -> None:
     tx.execute(_CANCEL_INVOICE, {"invoice_id": invoice_id, "reason": reason[:500], "now": tx.now})
 
 
-def replan(tx: Tx, after: UUID | None) -> int:
-    """Have a batch of the jobs to come and open invoices follow the tenant's rules of now. Returns how many were looked at."""
-    given = {"after": after or UUID(int=0), "size": REPLAN_BATCH, **parameters(tx)}
-    return int(tx.scalar(text(_REPLAN), given) or 0)
+def replan(tx: Tx) -> int:
+    """Have a batch of what stands follow the tenant's rules, if they have changed: jobs to come and open invoices, as many as returned."""
+    return int(tx.scalar(text(_REPLAN), {"size": REPLAN_BATCH, **parameters(tx)}) or 0)
 
 
 def plan_missing(tx: Tx, until: datetime) -> int:

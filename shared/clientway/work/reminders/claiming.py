@@ -1,0 +1,168 @@
+"""The statements of sending: what is due with all that decides about it, the claim, and what came of it under its token."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from clientway.db import Tx, job_connection
+from clientway.messaging.campaigns.content import PERSON
+from clientway.messaging.delivery.message import Channel
+from clientway.messaging.policy import sql as policy
+from clientway.work.reminders import planning, rules
+
+LEASE = timedelta(minutes=2)
+"""How long a worker that says nothing keeps what it has claimed."""
+
+# A worker died between its claim and its report: at least once, so the reminder goes to another one.
+_TAKE_BACK = text("""
+update reminders m
+   set state = 'scheduled', lease_until = null, lease_token = null, next_at = :now, version = m.version + 1, updated_at = :now
+  from (select r.id from reminders r where r.tenant_id = app.tenant() and r.state = 'claimed' and r.lease_until <= :now
+         order by r.lease_until, r.id limit 1000 for no key update skip locked) x
+ where m.tenant_id = app.tenant() and m.id = x.id
+""")
+
+
+def take_back(tx: Tx) -> int:
+    """Have what dead workers held wait again; returns how many reminders that were."""
+    return tx.execute(_TAKE_BACK, {"now": tx.now}).rowcount
+
+
+def _row(channel: Channel) -> str:
+    return f"""
+select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.state_reason, d.contact_id,
+       j.id is not null or i.id is not null as held,
+       case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> d.anchor_at then 'job moved'
+            when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
+            when app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}',
+                                  (select t.time_zone from tenants t where t.tenant_id = app.tenant())) <> d.anchor_at
+            then 'due date moved' end as over,
+       not exists (select from ruled r where r.type = d.type and r.rule = d.rule and r.channel = d.channel) as rule_off,
+       {policy.exclusion(channel, "transactional")} as exclusion,
+       {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES},
+       coalesce(j.organization_id, i.organization_id) as organization_id, {PERSON},
+       j.title as job_title, j.start_at as job_start_at, j.time_zone as job_time_zone,
+       (select concat_ws(', ', p.address1, p.address2, p.city, concat_ws(' ', p.state, p.postal)) from contact_addresses p
+         where p.tenant_id = app.tenant() and p.id = j.address_id and p.deleted_at is null) as job_address,
+       (select e.name from reps e where e.tenant_id = app.tenant() and e.id = j.assignee_id) as job_assignee,
+       i.number_text, i.balance_cents, i.currency, i.due_on,
+       case when i.payment_page_status = 'ready' then i.payment_url end as payment_url
+  from due d
+  left join held_jobs j on j.id = d.job_id
+  left join held_invoices i on i.id = d.invoice_id
+  join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id{policy.joins(channel, "transactional")}
+ where d.channel = '{channel}'"""
+
+
+# Nobody is waited for: a subject that somebody is changing now is asked about again in a moment. Its lock keeps it as it is until
+# the claim is committed: whoever cancels a job before that finds its reminder waiting, whoever does so after it finds it claimed.
+_PICK = text(f"""
+with {planning.RULED},
+due as materialized (
+  select r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id, r.anchor_at
+    from reminders r where r.tenant_id = app.tenant() and r.state = 'scheduled' and r.next_at <= :now
+   order by r.next_at, r.id limit :size for no key update skip locked),
+held_jobs as materialized (
+  select j.* from jobs j where j.tenant_id = app.tenant() and j.id in (select d.job_id from due d) for share skip locked),
+held_invoices as materialized (
+  select i.* from invoices i where i.tenant_id = app.tenant() and i.id in (select d.invoice_id from due d) for share skip locked)
+{" union all ".join(_row(channel) for channel in rules.CHANNELS)}
+""")
+
+
+def pick(tx: Tx, size: int) -> Sequence[Any]:
+    """Lock reminders that are due, the longest due first, with what decides about them and what they say."""
+    return tx.execute(_PICK, {"now": tx.now, "size": size, "reminder_rules": planning.DEFAULTS}).all()
+
+
+_DECIDE = text("""
+update reminders m
+   set state = r.state, state_reason = r.reason, next_at = coalesce(r.next_at, m.next_at), address = coalesce(r.address, m.address),
+       consent_event_id = case r.state when 'claimed' then r.consent_event_id else m.consent_event_id end,
+       lease_until = case r.state when 'claimed' then cast(:lease_until as timestamptz) end,
+       lease_token = case r.state when 'claimed' then cast(:token as uuid) end,
+       attempts = m.attempts + case r.state when 'claimed' then 1 else 0 end, version = m.version + 1, updated_at = :now
+  from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+         id uuid, state text, reason text, next_at timestamptz, address text, consent_event_id uuid)
+ where m.tenant_id = app.tenant() and m.id = r.id and m.state = 'scheduled'
+""")
+
+
+def decide(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> None:
+    """Write down what was decided about locked reminders; those that are claimed are the token's."""
+    given = {"rows": _json(rows), "token": token, "lease_until": tx.now + LEASE, "now": tx.now}
+    tx.execute(_DECIDE, given)
+
+
+# Only what is still the token's: a worker that comes late changes nothing.
+_SETTLE = text("""
+with written as (
+  update reminders m
+     set state = r.state, state_reason = r.reason, next_at = coalesce(r.next_at, m.next_at), provider_message_id = r.provider_message_id,
+         sent_at = case r.state when 'sent' then cast(:now as timestamptz) end, lease_until = null, lease_token = null,
+         attempts = m.attempts - case when r.untried then 1 else 0 end, version = m.version + 1, updated_at = :now
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+           id uuid, state text, reason text, next_at timestamptz, provider_message_id text, untried boolean)
+   where m.tenant_id = app.tenant() and m.id = r.id and m.state = 'claimed' and m.lease_token = :token
+  returning m.id, m.contact_id, m.channel, m.state),
+counted as (
+  update contacts c set total_emails_received = c.total_emails_received + w.mails, last_contacted_at = greatest(c.last_contacted_at, :now)
+    from (select x.contact_id, (count(*) filter (where x.channel = 'email'))::integer as mails from written x where x.state = 'sent'
+           group by x.contact_id) w
+   where c.tenant_id = app.tenant() and c.id = w.contact_id)
+select w.id from written w
+""")
+
+
+def settle(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> set[UUID]:
+    """Write down what came of claimed reminders. Returns those that were still the token's."""
+    return set(tx.execute(_SETTLE, {"rows": _json(rows), "token": token, "now": tx.now}).scalars())
+
+
+# Before each further part of a batch: the job may have been called off since the claim.
+_STILL = text(f"""
+with mine as (
+  select m.id, case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> m.anchor_at then 'job moved'
+                    when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
+                    when app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}', t.time_zone) <> m.anchor_at
+                    then 'due date moved' when m.expires_at < :now then 'expired' end as over
+    from reminders m join tenants t on t.tenant_id = app.tenant()
+    left join jobs j on j.tenant_id = app.tenant() and j.id = m.job_id
+    left join invoices i on i.tenant_id = app.tenant() and i.id = m.invoice_id
+   where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token),
+written as (
+  update reminders m
+     set state = case when x.over is null then m.state when x.over = 'expired' then 'skipped' else 'canceled' end, state_reason = x.over,
+         lease_until = case when x.over is null then cast(:lease_until as timestamptz) end,
+         lease_token = case when x.over is null then m.lease_token end, version = m.version + 1, updated_at = :now
+    from mine x where m.tenant_id = app.tenant() and m.id = x.id and m.state = 'claimed' and m.lease_token = :token
+  returning m.id, m.state)
+select w.id from written w where w.state = 'claimed'
+""")
+
+
+def still(tx: Tx, ids: Sequence[UUID], token: UUID) -> set[UUID]:
+    """Which of these are still the token's and still wanted; their lease begins anew, the others are called off."""
+    given = {"ids": list(ids), "token": token, "now": tx.now, "lease_until": tx.now + LEASE}
+    return set(tx.execute(_STILL, given).scalars())
+
+
+def tenants_due(now: datetime) -> list[UUID]:
+    """Which tenants have reminders due, dead workers' leases, or rules that changed."""
+    with job_connection() as connection:
+        return list(connection.scalars(text("select app.tenants_with_reminders_due(:now)"), {"now": now}))
+
+
+def next_due() -> tuple[UUID, datetime] | None:
+    """Whose reminder is due next, and when."""
+    with job_connection() as connection:
+        found = connection.execute(text("select tenant_id, due_at from app.next_reminder_due()")).one()
+    return None if found.tenant_id is None else (found.tenant_id, found.due_at)
+
+
+def _json(rows: Iterable[Mapping[str, Any]]) -> str:
+    return json.dumps(list(rows), default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value))

@@ -1,0 +1,229 @@
+"""Sending reminders that are due: claimed in one transaction, sent outside of any, and written down under a fencing token.
+
+At least once: a worker that dies in between has its reminders sent by another one. Nothing is sent that its subject, its
+contact or the hour speaks against when it is claimed.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from clientway import effects, rounds, wake
+from clientway.config import settings
+from clientway.db import LockTimeout, SerializationConflict, Tx, Unavailable, all_tenants, job_transaction
+from clientway.errors import Problem
+from clientway.messaging.delivery import providers
+from clientway.messaging.delivery.message import Refused, Unclear
+from clientway.messaging.settings import service as messaging
+from clientway.messaging.settings.service import MessagingSettings
+from clientway.messaging.templates import service as templates
+from clientway.messaging.templates.rules import Source
+from clientway.work.reminders import claiming, decisions, planning
+from clientway.work.reminders.decisions import Decision, Outcome
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+AT_ONCE = 10
+"""Messages on their way together. As many are written down together, and as many may be sent twice when a worker dies."""
+PLAN_AHEAD = timedelta(hours=12)
+"""How far ahead is looked for reminders that nobody planned: further than until the next look."""
+_ATTEMPTS = 3
+_BUSY_WAIT = 0.2
+
+Clock = Callable[[], datetime]
+
+
+def clock() -> datetime:
+    """The time of now; tests have another."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Dispatched:
+    """What a run did: reminders by what became of them, and jobs and invoices that follow changed rules."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    replanned: int = 0
+    busy: set[UUID] = field(default_factory=set)
+    """Tenants with subjects that somebody was changing."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a worker has claimed, and what it needs to send it."""
+
+    tenant_id: UUID
+    token: UUID
+    rows: Sequence[Any]
+    sources: dict[tuple[str, str], Source]
+    of: MessagingSettings
+    looked_at: int
+
+
+def dispatch(*, now: Clock = clock, until: Callable[[], bool] = lambda: False) -> Dispatched:
+    """Send what is due, all tenants, a batch each in turn, until nothing is left or `until` says stop; then ask to be woken for the next.
+
+    Raises an ExceptionGroup for tenants that failed, after all the others.
+    """
+    done = Dispatched()
+    try:
+        tenants = claiming.tenants_due(now())
+        # The second and third time for those whose subject somebody was just changing.
+        for number in range(_ATTEMPTS):
+            if number:
+                time.sleep(_BUSY_WAIT)
+            done.busy.clear()
+            rounds.go_round(
+                tenants, nullcontext, lambda tenant: dispatch_tenant(tenant, done, now=now, until=until), batch=BATCH, until=until,
+                failed="reminders were not sent",
+            )  # fmt: skip
+            tenants = sorted(done.busy)
+            if not tenants or until():
+                break
+    finally:
+        if settings().wakes:
+            _wake(now)
+    return done
+
+
+def dispatch_tenant(tenant_id: UUID, done: Dispatched, *, now: Clock, until: Callable[[], bool] = lambda: False) -> int:
+    """Send a tenant's next batch; returns how many reminders were looked at."""
+    while not until():
+        with job_transaction(tenant_id, now=now()) as tx:
+            claiming.take_back(tx)
+            count = planning.replan(tx)
+        done.replanned += count
+        if count < planning.REPLAN_BATCH:
+            break
+    batch = claim(tenant_id, done, now=now)
+    if batch is None:
+        return 0
+    if batch.rows:
+        _send_all(batch, done, now=now, until=until)
+    return batch.looked_at
+
+
+def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -> Batch | None:
+    """Decide about what is due, and claim what goes out; None when nothing was to be decided."""
+    token = uuid4()
+    with job_transaction(tenant_id, now=now()) as tx:
+        rows = claiming.pick(tx, size)
+        found = [(row, decisions.decide(row, tx.now)) for row in rows if row.held]
+        if len(found) < len(rows):
+            done.busy.add(tenant_id)
+        if not found:
+            return None
+        claiming.decide(tx, [_written(row, decision) for row, decision in found], token)
+        claimed = [row for row, decision in found if decision.state == "claimed"]
+        of = messaging.of(tx)
+        sources = {one: templates.source(tx, *one) for one in sorted({(row.type, row.channel) for row in claimed})}
+    done.states.update(decision.state for _, decision in found if decision.state != "claimed")
+    return Batch(tenant_id, token, claimed, sources, of, len(found))
+
+
+def _written(row: Any, decision: Decision) -> dict[str, Any]:
+    claimed = decision.state == "claimed"
+    return {
+        "id": row.id, **asdict(decision), "address": row.address if claimed else None,
+        "consent_event_id": row.consent_event_id if claimed else None,
+    }  # fmt: skip
+
+
+def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> None:
+    """Send what is claimed, AT_ONCE together; what time does not suffice for, or a provider that is away, waits again."""
+    left, wanted = list(batch.rows), {row.id for row in batch.rows}
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(left)), thread_name_prefix="reminders") as pool:
+        while left:
+            part, left = left[:AT_ONCE], left[AT_ONCE:]
+            outcomes = list(pool.map(lambda row: send(batch, row, now), [row for row in part if row.id in wanted]))
+            away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
+            if left and (away or until()):
+                # The others are not tried in vain; after the others' pause, or with the next run.
+                later = [one.next_at for one in outcomes if one.next_at] if away else [now()]
+                outcomes += [Outcome(row.id, "scheduled", row.state_reason, min(later), untried=True) for row in left if row.id in wanted]
+                left = []
+            wanted = settle(batch, outcomes, [row.id for row in left if row.id in wanted], done, now=now)
+
+
+def send(batch: Batch, row: Any, now: Clock) -> Outcome:
+    """Hand one over to its provider, and tell what came of it; never raises."""
+    try:
+        outgoing = decisions.message(row, batch.sources[row.type, row.channel], batch.of, batch.tenant_id)
+        return Outcome(row.id, "sent", provider_message_id=providers.send(outgoing, once=False))
+    except Refused as refusal:
+        if refusal.retryable:
+            return decisions.again(row, str(refusal)[:500], now())
+        return Outcome(row.id, "failed", str(refusal)[:500])
+    except Unclear as unclear:
+        return decisions.again(row, f"no answer: {unclear}"[:500], now())
+    except Problem as problem:
+        return Outcome(row.id, "failed", f"{problem.code}: {problem.detail}"[:500])
+    except Exception as failure:
+        logger.exception("a reminder was not sent", extra={"reminder_id": str(row.id)})
+        return decisions.again(row, f"{type(failure).__name__}"[:500], now())
+
+
+def settle(batch: Batch, outcomes: Sequence[Outcome], left: Sequence[UUID], done: Dispatched, *, now: Clock) -> set[UUID]:
+    """Write down what came of some, with the timeline's lines, and see which of those left are still to be sent.
+
+    Tried again where the database is away for a moment: what is not written down is sent a second time.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            with job_transaction(batch.tenant_id, now=now()) as tx:
+                kept = claiming.settle(tx, [asdict(one) for one in outcomes], batch.token) if outcomes else set()
+                sent = {one.id for one in outcomes if one.state == "sent"}
+                for row in batch.rows:
+                    if row.id in kept & sent:
+                        _tell(tx, row)
+                wanted = claiming.still(tx, left, batch.token) if left else set()
+        except (Unavailable, LockTimeout, SerializationConflict):
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_BUSY_WAIT)
+        else:
+            done.states.update(one.state for one in outcomes if one.id in kept)
+            return wanted
+    raise AssertionError
+
+
+def _tell(tx: Tx, row: Any) -> None:
+    """Put a reminder that went out on the timeline; it is there once, though it may have gone out twice."""
+    kind, what = ("email_sent", "Reminder sent") if row.channel == "email" else ("sms_sent", "Reminder sent by text")
+    about = row.job_title if row.type == "job_upcoming" else f"invoice {row.number_text}"
+    metadata = {"reminder_id": str(row.id), "channel": row.channel, "rule": row.rule, "type": row.type}
+    effects.record(
+        tx, kind, f"{what}: {about}", organization_id=row.organization_id, contact_id=row.contact_id, metadata=metadata,
+        client_visible=True, event_key=f"reminder:{row.id}",
+    )  # fmt: skip
+
+
+def _wake(now: Clock) -> None:
+    """Ask to be woken for whatever is due next."""
+    found = claiming.next_due()
+    if found is not None:
+        with job_transaction(found[0], now=now()) as tx:
+            wake.at(tx, max(found[1], tx.now), "reminders")
+
+
+def plan_missing(tenants: Sequence[UUID] | None = None, *, now: Clock = clock, until: Callable[[], bool] = lambda: False) -> int:
+    """Plan what comes due soon and nobody planned, of contacts who gained an address since; returns how many reminders."""
+
+    def step(tenant_id: UUID) -> int:
+        with job_transaction(tenant_id, now=now()) as tx:
+            count = planning.plan_missing(tx, tx.now + PLAN_AHEAD)
+        planned.append(count)
+        return 0
+
+    planned: list[int] = []
+    found = all_tenants() if tenants is None else tenants
+    rounds.go_round(found, nullcontext, step, batch=BATCH, until=until, failed="reminders were not planned")
+    return sum(planned)
