@@ -1,5 +1,6 @@
 """The dry run, the launch that quotes it, the freezing, and what is done to a campaign on its way."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clientway import db
-from clientway.messaging.campaigns import chunks, freezing, launching, rules
+from clientway.messaging.campaigns import chunks, freezing, launching, rules, sending
 from clientway.messaging.campaigns.schemas import CampaignDryRun, CampaignLaunch, CampaignWithProgress
 from tests.billing.paying import as_admin
 from tests.fixtures import make_tenant
@@ -350,8 +351,8 @@ def test_canceling_many_goes_on_in_the_background(stage, monkeypatch):
 
     answer = stage.post("cancel", one)
     assert (answer.json["progress"]["states"]["canceled"], stage.topics()[-1]) == (2, "campaign.cancel")
-    with db.job_transaction(stage.tenant.id) as tx:
-        assert launching.cancel_rest(tx, UUID(one)) == 1
+    message = {"id": str(uuid4()), "tenant_id": str(stage.tenant.id), "topic": "campaign.cancel", "payload": {"campaign_id": one}}
+    assert sending.work(json.dumps(message)) == 0
     assert {state for state, _ in stage.sends(one).values()} == {"canceled"}
 
 

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from clientway import db
 from clientway.messaging import links
-from clientway.messaging.campaigns import chunks, claims, freezing
+from clientway.messaging.campaigns import chunks, claims, freezing, launching
 from clientway.messaging.campaigns import content as contents
 from clientway.messaging.campaigns.claims import BATCH, MOST_ATTEMPTS, Content, Recipient, Result
 from clientway.messaging.campaigns.rules import CHUNK
@@ -53,12 +53,12 @@ class Message(Schema):
 
     id: Id
     tenant_id: Id
-    topic: Literal["campaign.freeze", "campaign.chunk"]
+    topic: Literal["campaign.cancel", "campaign.chunk", "campaign.freeze"]
     payload: Payload
 
 
 def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock = lambda: None) -> int:
-    """Do what one message of CampaignQueue says, a freezing or a chunk, until it is done or `until` says that time is nearly up.
+    """Do what one message of CampaignQueue says, a freezing, a chunk or the rest of a canceling, until it is done or `until` says that time is nearly up.
 
     Returns how many messages the provider took. Raises ValidationError for no message of ours, and what the database
     raises; then the message comes again. `clock` may say what time it is for the database's rows; None is now.
@@ -69,6 +69,10 @@ def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock =
         with db.job_transaction(message.tenant_id, now=clock()) as tx:
             freezing.freeze(tx, campaign_id)
             chunks.pump(tx, campaign_id)
+        return 0
+    if message.topic == "campaign.cancel":
+        with db.job_transaction(message.tenant_id, now=clock()) as tx:
+            launching.cancel_rest(tx, campaign_id)
         return 0
     if chunk is None or turn is None:
         raise ValueError("a chunk's message names its chunk and its turn")
