@@ -63,6 +63,10 @@ ARRANGED = {
                        "household": [], "organization": {}, "ledger": [], "led": []}'
         from gone g where m.tenant_id = :tenant""",
     "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
+    "messaging.email_message_retry": "update email_messages set status = 'failed' where tenant_id = :tenant",
+    # The one that the event names.
+    "messaging.send_message": """update email_messages set id = '019abf00-0000-7000-8000-000000000003', status = 'pending'
+      where tenant_id = :tenant""",
     "lifecycle.organization_restore": "update organizations set deleted_at = now() where tenant_id = :tenant",
     "operations.relay_outbox": _RIPE,
     "work.materialize_series": "update job_series set next_local = starts_local, materialized_until = now() where tenant_id = :tenant",
@@ -70,6 +74,7 @@ ARRANGED = {
 # What an event has done, besides its answer: a question whose answer is true afterwards.
 DONE = {
     "integrations.run_import": "select status = 'previewed' and (preview ->> 'created')::int = 1 from imports where tenant_id = :tenant",
+    "messaging.send_message": "select status = 'sent' and provider_message_id is not null from email_messages where tenant_id = :tenant",
     "operations.relay_outbox": "select bool_and(sent_at is not null) from outbox where tenant_id = :tenant and topic = 'mail'",
     "billing.issue_recurring": "select bool_and(issued_count = 1) from recurring_invoices where tenant_id = :tenant",
     "work.materialize_series": "select count(*) > 1 from jobs where tenant_id = :tenant and series_id is not null",
