@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from clientway.lifecycle.reps.schemas import RepCreate
 from clientway.lifecycle.timeline import service as timeline
 from clientway.lifecycle.timeline.rules import ActivityType
 from clientway.lifecycle.timeline.schemas import ActivityCreate
-from clientway.local import demo_history
+from clientway.local import demo_history, demo_messages
 from clientway.paging import Request
 
 SLUG = "demo"
@@ -78,6 +78,9 @@ def seed(admin_url: str, *, known_key: str | None = None) -> str:
     else:
         key = tenants.issue_api_key(admin_url, tenant_id=tenant_id, name="demo", role="admin").token
     rep_ids = _reps(key)
+    # Where somebody has something of the same name, they need none of ours.
+    with suppress(Conflict), _transaction(key) as tx:
+        demo_messages.prepare(tx)
     for number in range(_ORGANIZATIONS):
         _organization(key, number, rep_ids)
     # What the schedule does every hour; nobody should have to wait for it to see a score.
@@ -141,7 +144,8 @@ def _organization(key: str, number: int, rep_ids: list[UUID]) -> None:
         history = _HISTORIES[number % 10]
         for step, activity_type in enumerate(history):
             tx.now = today - timedelta(days=days - step if days > step else 0, hours=1)
-            timeline.add(tx, organization_id, ActivityCreate(activity_type=activity_type, title=_TITLES[activity_type]))
+            told = ActivityCreate(activity_type=activity_type, title=_TITLES[activity_type], contact_id=contact_id)
+            timeline.add(tx, organization_id, told)
         tx.now = today
         if number % 10 >= _CLIENTS_FROM:
             demo_history.serve(tx, organization_id, contact_id, number, draw)
@@ -162,5 +166,9 @@ def _who_and_where(tx: Tx, organization_id: UUID, slug: str, number: int, name: 
         return None
     first_name, last_name = draw.choice(_PEOPLE).split()
     email = f"{first_name}.{last_name}{number}@{slug}.example".lower()
-    owner = ContactCreate(first_name=first_name, last_name=last_name, email=email, role_type="owner", portal_enabled=True)
-    return UUID(json.loads(contacts.create(tx, organization_id, owner))["id"])
+    owner = ContactCreate(
+        first_name=first_name, last_name=last_name, email=email, phone=demo_messages.phone(number), role_type="owner", portal_enabled=True
+    )
+    contact_id = UUID(json.loads(contacts.create(tx, organization_id, owner))["id"])
+    demo_messages.agree(tx, contact_id, number)
+    return contact_id

@@ -42,7 +42,8 @@ def moment(at: float) -> datetime:
 
 def kind(message: Message) -> str:
     """What a message is, in the words of the list."""
-    return _KINDS.get(message.tags.get("kind", ""), message.tags.get("template", "").replace("_", " ").capitalize() or "Message")
+    template = message.tags.get("template", "")
+    return _KINDS.get(message.tags.get("kind", ""), "Sign-in" if template.endswith("_link") else template.capitalize() or "Message")
 
 
 def unsubscribe_url(message: Message) -> str | None:
@@ -130,8 +131,8 @@ def _mail(message: Message, events: Sequence[Event], view: str) -> str:
     facts = {"From": message.sender, "To": ", ".join(message.recipients), "Sent": f"{_full(message.at)} · {kind(message)}"}
     lines = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return f"""<div class="card"><div class="part"><h2>{escape(message.subject or "(no subject)")}</h2><dl>{lines}</dl></div>
-<div class="part do">{_mail_buttons(message, place)}</div>
-<nav class="part do" aria-label="View">{_tabs(tabs)}</nav>{content}<div class="part">{_told(events)}</div></div>"""
+<div class="part do">{_mail_buttons(message, place)}</div><div class="part">{_told(events)}</div>
+<nav class="part do" aria-label="View">{_tabs(tabs)}</nav>{content}</div>"""
 
 
 def _mail_buttons(message: Message, place: str) -> str:
