@@ -6,9 +6,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from clientway.http import api, transaction
 from clientway.messaging.campaigns import service
-from clientway.messaging.campaigns.queries import Filters
 from clientway.messaging.campaigns.rules import Status
-from clientway.messaging.campaigns.schemas import Campaign, CampaignCreate, CampaignWithProgress, Channel
+from clientway.messaging.campaigns.schemas import Campaign, CampaignCreate, CampaignWithProgress, Channel, Filters
 from clientway.paging import Request
 from clientway.schemas import Page, Timestamp
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, get_args
 from uuid import UUID
@@ -10,13 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 
 from clientway.db import Tx
-from clientway.messaging.campaigns.rules import Status
 from clientway.messaging.campaigns.schemas import (
     Campaign,
     CampaignOutcomes,
     CampaignSend,
     CampaignWithProgress,
-    Channel,
+    Filters,
     SendState,
 )
 from clientway.messaging.tables import campaign_sends, campaigns
@@ -56,16 +54,6 @@ def _progress(campaign: str) -> str:
 def _answer(source: str) -> str:
     names = ", ".join(f"s.{name}" for name in _SHOWN)
     return f"select row_to_json(r)::text, r.version from (select {names}, {_progress('s.id')} as progress from {source} s) r"
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a caller asked of the list."""
-
-    status: Status | None
-    channel: Channel | None
-    updated_since: datetime | None
-    include_deleted: bool
 
 
 def find(tx: Tx, request: Request, filters: Filters) -> Any:

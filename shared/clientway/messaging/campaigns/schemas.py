@@ -1,5 +1,7 @@
 """What goes into and comes out of the endpoints of campaigns."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -21,6 +23,16 @@ _TEMPLATE = "A template of the campaign's channel. What it says is taken over at
 _SCHEDULED = "When it goes out; at the launch, when left out."
 _ENDS = "Nothing is sent after it: who could not be reached until then is `expired`."
 _QUIET = "Hold what would come in the recipient's quiet hours until their next opening."
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a caller asked of the list."""
+
+    status: Status | None
+    channel: Channel | None
+    updated_since: datetime | None
+    include_deleted: bool
 
 
 class CampaignCreate(Schema):

@@ -58,17 +58,20 @@ class Message(Schema):
 
 
 def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock = lambda: None) -> int:
-    """Do what one message of CampaignQueue says, a freezing, a chunk or the rest of a canceling, until it is done or `until` says that time is nearly up.
+    """Do what one message of CampaignQueue says, until it is done or `until` says that time is nearly up.
 
-    Returns how many messages the provider took. Raises ValidationError for no message of ours, and what the database
+    It is a freezing, a chunk, or what is left of a canceling. Returns how many messages the provider took. Raises ValidationError for no message of ours, and what the database
     raises; then the message comes again. `clock` may say what time it is for the database's rows; None is now.
     """
     message = Message.model_validate_json(body)
     campaign_id, chunk, turn = message.payload.campaign_id, message.payload.chunk, message.payload.turn
-    if message.topic == "campaign.freeze":
+    if message.topic != "campaign.chunk":
         with db.job_transaction(message.tenant_id, now=clock()) as tx:
-            freezing.freeze(tx, campaign_id)
-            chunks.pump(tx, campaign_id)
+            if message.topic == "campaign.cancel":
+                launching.cancel_rest(tx, campaign_id)
+            else:
+                freezing.freeze(tx, campaign_id)
+                chunks.pump(tx, campaign_id)
         return 0
     if message.topic == "campaign.cancel":
         with db.job_transaction(message.tenant_id, now=clock()) as tx:
@@ -125,7 +128,7 @@ class _Worker:
 
     def _hand_back(self, token: UUID) -> None:
         with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
-            claims.hand_back(tx, token)
+            claims.hand_back(tx, self.campaign_id, token)
 
     def _deliver(self, content: Content, recipients: list[Recipient]) -> list[Result]:
         """Call the provider for one after another; those it was not called for, for want of time or patience, are given back."""

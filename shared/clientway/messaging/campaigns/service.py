@@ -11,8 +11,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.messaging.campaigns import audience, queries, rules
-from clientway.messaging.campaigns.queries import Filters
-from clientway.messaging.campaigns.schemas import CampaignCreate, CampaignPatch, SendState
+from clientway.messaging.campaigns.schemas import CampaignCreate, CampaignPatch, Filters, SendState
 from clientway.messaging.templates import rules as templates
 from clientway.paging import Request
 
