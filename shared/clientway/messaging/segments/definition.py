@@ -18,25 +18,25 @@ EventName = Annotated[str, Field(json_schema_extra={"enum": sorted(EVENTS)})]
 _UNKNOWN = "Those too whose value is not known. By default they match nothing, not even `ne`."
 
 
-class AllOf(Schema):
+class SegmentAllOf(Schema):
     """Everything of it holds. With nothing in it: everybody."""
 
     all: list["SegmentNode"] = Field(max_length=MOST_LEAVES)
 
 
-class AnyOf(Schema):
+class SegmentAnyOf(Schema):
     """Something of it holds."""
 
     any: list["SegmentNode"] = Field(min_length=1, max_length=MOST_LEAVES)
 
 
-class NotOf(Schema):
+class SegmentNotOf(Schema):
     """It does not hold; also where it is not known whether it does."""
 
     no: "SegmentNode" = Field(alias="not")
 
 
-class FieldIs(Schema):
+class SegmentFieldIs(Schema):
     """What a contact is or has: see GET /api/segments/fields for fields, operators and values."""
 
     field: Annotated[Text, Field(min_length=1, max_length=100)]
@@ -45,14 +45,14 @@ class FieldIs(Schema):
     include_unknown: bool = Field(default=False, description=_UNKNOWN)
 
 
-class EventCount(Schema):
+class SegmentEventCount(Schema):
     """How many times."""
 
     op: Literal["gte", "eq", "lte"] = "gte"
     n: int = Field(ge=0, le=1000)
 
 
-class EventWhere(Schema):
+class SegmentEventWhere(Schema):
     """Which of them. What does not go with an event is refused."""
 
     machine: bool | None = Field(None, description="True: those too that a mail program made by itself.")
@@ -61,16 +61,16 @@ class EventWhere(Schema):
     min_amount_cents: int | None = Field(None, ge=0, le=10**15)
 
 
-class EventHappened(Schema):
+class SegmentEventHappened(Schema):
     """What happened to a contact, or, with `{"op": "eq", "n": 0}`, did not."""
 
     event: EventName
     within_days: int | None = Field(None, ge=1, le=MOST_DAYS, description="Ever, when left out.")
-    count: EventCount = EventCount(op="gte", n=1)
-    where: EventWhere | None = None
+    count: SegmentEventCount = SegmentEventCount(op="gte", n=1)
+    where: SegmentEventWhere | None = None
 
 
-class InSegment(Schema):
+class SegmentWithin(Schema):
     """Belongs to another segment."""
 
     segment: Id
@@ -84,11 +84,11 @@ def _tag(value: Any) -> str | None:
 
 
 SegmentNode = Annotated[
-    Annotated[AllOf, Tag("all")]
-    | Annotated[AnyOf, Tag("any")]
-    | Annotated[NotOf, Tag("not")]
-    | Annotated[FieldIs, Tag("field")]
-    | Annotated[EventHappened, Tag("event")]
-    | Annotated[InSegment, Tag("segment")],
+    Annotated[SegmentAllOf, Tag("all")]
+    | Annotated[SegmentAnyOf, Tag("any")]
+    | Annotated[SegmentNotOf, Tag("not")]
+    | Annotated[SegmentFieldIs, Tag("field")]
+    | Annotated[SegmentEventHappened, Tag("event")]
+    | Annotated[SegmentWithin, Tag("segment")],
     Discriminator(_tag),
 ]

@@ -14,13 +14,13 @@ from clientway.messaging.segments.definition import (
     MOST_DEPTH,
     MOST_LEAVES,
     TAGS,
-    AllOf,
-    AnyOf,
-    EventHappened,
-    FieldIs,
-    InSegment,
-    NotOf,
+    SegmentAllOf,
+    SegmentAnyOf,
+    SegmentEventHappened,
+    SegmentFieldIs,
     SegmentNode,
+    SegmentNotOf,
+    SegmentWithin,
 )
 from clientway.messaging.segments.fields import EVENTS, FIELDS, Event, Field, Op
 from clientway.schemas import Timestamp
@@ -124,12 +124,12 @@ def read(definition: Mapping[str, Any], pointer: str) -> Any:
 def segments_named(node: Any) -> Iterator[UUID]:
     """The other segments in a definition."""
     match node:
-        case AllOf(all=parts) | AnyOf(any=parts):
+        case SegmentAllOf(all=parts) | SegmentAnyOf(any=parts):
             for part in parts:
                 yield from segments_named(part)
-        case NotOf(no=part):
+        case SegmentNotOf(no=part):
             yield from segments_named(part)
-        case InSegment(segment=segment_id):
+        case SegmentWithin(segment=segment_id):
             yield segment_id
 
 
@@ -199,11 +199,11 @@ class _Resolving:
 
     def node(self, node: Any, pointer: str, above: tuple[UUID, ...]) -> Resolved | None:
         match node:
-            case AllOf(all=parts):
+            case SegmentAllOf(all=parts):
                 return self._group("all", parts, pointer, above)
-            case AnyOf(any=parts):
+            case SegmentAnyOf(any=parts):
                 return self._group("any", parts, pointer, above)
-            case NotOf(no=part):
+            case SegmentNotOf(no=part):
                 inner = self.node(part, f"{pointer}/not", above)
                 return Not(inner) if inner is not None else None
         self.leaves += 1
@@ -215,9 +215,9 @@ class _Resolving:
 
     def _leaf(self, node: Any, pointer: str, above: tuple[UUID, ...]) -> Resolved | None:
         match node:
-            case FieldIs():
+            case SegmentFieldIs():
                 return self._asked(node, pointer)
-            case EventHappened():
+            case SegmentEventHappened():
                 return self._happened(node, pointer)
             case _:
                 return self._segment(node, f"{pointer}/segment", above)
@@ -226,7 +226,7 @@ class _Resolving:
         found = [self.node(part, f"{pointer}/{kind}/{place}", above) for place, part in enumerate(parts)]
         return Group(kind, tuple(part for part in found if part is not None))
 
-    def _segment(self, node: InSegment, pointer: str, above: tuple[UUID, ...]) -> Resolved | None:
+    def _segment(self, node: SegmentWithin, pointer: str, above: tuple[UUID, ...]) -> Resolved | None:
         segment = self.known.get(node.segment)
         if node.segment in above:
             raise _Wrong(pointer, "cycle", "would belong to itself")
@@ -245,7 +245,7 @@ class _Resolving:
         self.errors += inside[:1]
         return Segment(segment.name, inner) if inner is not None else None
 
-    def _happened(self, node: EventHappened, pointer: str) -> Resolved:
+    def _happened(self, node: SegmentEventHappened, pointer: str) -> Resolved:
         event = EVENTS.get(node.event)
         if event is None:
             raise _Wrong(f"{pointer}/event", "unknown_event", "not among the events of GET /api/segments/fields")
@@ -255,7 +255,7 @@ class _Resolving:
             self.errors.append(FieldError(f"{pointer}/where/{name}", "not_here", f"{event.name} is not narrowed by it"))
         return Happened(event, node.within_days, node.count.op, node.count.n, tuple(sorted(given.items())))
 
-    def _asked(self, node: FieldIs, pointer: str) -> Resolved:
+    def _asked(self, node: SegmentFieldIs, pointer: str) -> Resolved:
         field = FIELDS.get(node.field) or self.custom.get(node.field.removeprefix("custom.") if node.field.startswith("custom.") else "")
         if field is None:
             raise _Wrong(f"{pointer}/field", "unknown_field", "not among the fields of GET /api/segments/fields")
