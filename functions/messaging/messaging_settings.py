@@ -16,7 +16,7 @@ def read_settings() -> MessagingSettings:
 
 @app.patch("/api/messaging-settings", summary="Change the messaging settings", tags=["Messages"], operation_id="change_messaging_settings")
 def change_settings(patch: MessagingSettingsPatch) -> MessagingSettings:
-    """Change how the tenant writes to its clients. Reminders that are planned follow changed rules within the hour."""
+    """Change how the tenant writes to its clients. Reminders that are planned follow changed rules."""
     version = if_match(app)
     with transaction(app, needs="settings:write") as tx:
         return service.change(tx, patch, version=version)

@@ -107,6 +107,38 @@ def test_what_is_not_in_the_language_is_refused_at_once(source, code):
     assert time.perf_counter() - started < 0.5
 
 
+@pytest.mark.parametrize(
+    ("page", "allowed"),
+    [
+        ("<p>{{ contact.name }}</p>", True),
+        ("<a href=\"{{ unsubscribe_url }}\" title='{{ contact.name }}'>x</a>", True),
+        ("<a href={{ unsubscribe_url }}>x</a>", False),
+        ("<a {{ contact.name }}>x</a>", False),
+        ("<{{ contact.name }}>", True),
+        ("<a href={% if contact.name %}x{% else %}{{ contact.name }}{% endif %}>", False),
+        ("<a {% if contact.name %}class='b'{% endif %} href='{{ data.url }}'>", True),
+        ("<script>var x = '{{ contact.name }}'</script>", False),
+        ("<STYLE>{{ contact.name }}</style>", False),
+        ("<style>p > a { color: red }</style>{{ contact.name }}", True),
+        ("<style>{{ contact.name }}", False),
+        ("1 < 2 {{ contact.name }}", True),
+        ("<p title='{{ contact.name }}", True),
+        ("<a " * 60_000 + "{{ contact.name }}", False),
+        ("<a '" * 40_001 + "{{ contact.name }}", True),
+        ("<script></SCRIPT>é" * 10_000, True),
+        ("é<SCRIPT>İ</SCRIPT>{{ contact.name }}", True),
+        ("<script>" * 20_000, True),
+    ],
+)
+def test_in_a_page_variables_stand_where_escaping_keeps_them(page, allowed):
+    started = time.perf_counter()
+
+    assert [(error.pointer, error.code) for error in check("email", "x", "x", page)] == (
+        [] if allowed else [("#/body_html", "template_not_allowed")]
+    )
+    assert time.perf_counter() - started < 0.5
+
+
 def test_an_error_says_where():
     [syntax, unknown, html] = check("email", "{{ }", "a\nb\n{{ contact.shoe_size }}", "<p>{% if %}</p>")
 

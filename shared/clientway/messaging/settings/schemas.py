@@ -8,7 +8,10 @@ from clientway.schemas import Email, Patch, Schema, Text, Trimmed, Version
 from clientway.work.reminders.schemas import ReminderRuleInput
 
 # What would end a header or the quotes in it is no name.
-FromName = Annotated[str, StringConstraints(pattern=r'^[^\x00-\x1f\x7f<>"]*[^\s\x00-\x1f\x7f<>"][^\x00-\x1f\x7f<>"]*$', max_length=100)]
+FromName = Annotated[
+    str,
+    StringConstraints(pattern=r'^[^\x00-\x1f\x7f<>"]*[^\s\x00-\x1f\x7f<>"][^\x00-\x1f\x7f<>"]*$', max_length=100, strip_whitespace=True),
+]
 PostalAddress = Annotated[Trimmed, StringConstraints(max_length=500)]
 # A number, a pool or number by its id or ARN, or a sender id of letters and digits.
 _SENDER = (

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from clientway.messaging.templates import filters
+from clientway.messaging.templates.markup import MARK, misplaced
 from clientway.messaging.templates.variables import LINKS, URLS, VARIABLES
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def read(source: str, *, escaping: bool, as_html: bool = False) -> Part:
         raise Broken("template_syntax", "cannot be read") from None
     rewriting = _Rewriting()
     body = rewriting.statements(tree.body, 1)
+    if escaping and not as_html and (told := misplaced(_flat(body))) is not None:
+        raise Broken("template_not_allowed", told)
     tree.body = _page(body) if as_html else body
     tree.set_environment(environment)
     try:
@@ -191,6 +194,19 @@ def _constant(node: Any) -> Any:
 def _not_allowed(node: Any) -> Broken:
     kind = type(node).__name__.lower()
     return Broken("template_not_allowed", f"line {node.lineno}: {kind} is not part of a template's language")
+
+
+def _flat(nodes: list[Any]) -> str:
+    """A page with all its branches, one after the other, and a mark for each variable."""
+    from jinja2 import nodes as n  # noqa: PLC0415
+
+    found = []
+    for node in nodes:
+        if isinstance(node, n.If):
+            found += [_flat(node.body), _flat(node.elif_), _flat(node.else_)]
+        else:
+            found += [one.data if isinstance(one, n.TemplateData) else MARK for one in node.nodes]
+    return "".join(found)
 
 
 def _page(body: list[Any]) -> list[Any]:
