@@ -60,8 +60,9 @@ class Message(Schema):
 def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock = lambda: None) -> int:
     """Do what one message of CampaignQueue says, until it is done or `until` says that time is nearly up.
 
-    It is a freezing, a chunk, or what is left of a canceling. Returns how many messages the provider took. Raises ValidationError for no message of ours, and what the database
-    raises; then the message comes again. `clock` may say what time it is for the database's rows; None is now.
+    It is a freezing, a chunk, or what is left of a canceling. Returns how many messages the provider took. Raises
+    ValidationError for no message of ours, and what the database raises; then the message comes again. `clock` may say
+    what time it is for the database's rows; None is now.
     """
     message = Message.model_validate_json(body)
     campaign_id, chunk, turn = message.payload.campaign_id, message.payload.chunk, message.payload.turn
@@ -72,10 +73,6 @@ def work(body: str, *, until: Callable[[], bool] = lambda: False, clock: Clock =
             else:
                 freezing.freeze(tx, campaign_id)
                 chunks.pump(tx, campaign_id)
-        return 0
-    if message.topic == "campaign.cancel":
-        with db.job_transaction(message.tenant_id, now=clock()) as tx:
-            launching.cancel_rest(tx, campaign_id)
         return 0
     if chunk is None or turn is None:
         raise ValueError("a chunk's message names its chunk and its turn")
