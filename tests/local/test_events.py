@@ -137,6 +137,7 @@ def test_schedules_can_be_sped_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLIENTWAY_SCHEDULE_SECONDS", raising=False)
     assert seconds_override("Relay", "rate(1 minute)") == 2
     assert seconds_override("Relay", "rate(1 hour)") is None
+    assert seconds_override("DispatchReminders", "rate(15 minutes)") == 2
     monkeypatch.setenv("CLIENTWAY_SCHEDULE_SECONDS", "Relay=0.5, Other=9")
     assert seconds_override("Relay", "rate(1 hour)") == 0.5
     assert seconds_override("Third", "rate(1 hour)") is None

@@ -23,6 +23,8 @@ SQS_BATCH_LIMIT = 10
 POLL_SECONDS = 10
 # A minute's wait for a sign-in mail is no pleasure on one's own machine.
 QUICK_RATE_SECONDS = 2.0
+# Nor is a quarter of an hour's for a reminder that is due, and what these look at is little on one machine.
+_QUICK = {"DispatchReminders": QUICK_RATE_SECONDS, "TendMessages": QUICK_RATE_SECONDS, "PlanReminders": 5.0}
 
 Invoke = Callable[[str, dict[str, Any]], Any]
 Message = Mapping[str, Any]
@@ -180,14 +182,14 @@ def seconds_override(function: str, expression: str) -> float | None:
     """Return how often to run a schedule instead of what it says, or None to obey it.
 
     CLIENTWAY_SCHEDULE_SECONDS is a number for all schedules, or pairs with commas between: "RelayOutbox=0.5,Reminders=3".
-    Without it, what runs every minute in the cloud runs every two seconds here.
+    Without it, what runs every minute in the cloud runs every two seconds here, and so does what sends messages.
     """
     setting = os.environ.get("CLIENTWAY_SCHEDULE_SECONDS", "")
     for part in filter(None, (part.strip() for part in setting.split(","))):
         name, equals, seconds = part.rpartition("=")
         if not equals or name.strip() == function:
             return float(seconds)
-    return QUICK_RATE_SECONDS if re.fullmatch(r"rate\(\s*1 minute\s*\)", expression) else None
+    return QUICK_RATE_SECONDS if re.fullmatch(r"rate\(\s*1 minute\s*\)", expression) else _QUICK.get(function)
 
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
