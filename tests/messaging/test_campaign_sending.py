@@ -164,6 +164,21 @@ def test_after_a_pause_it_goes_on_where_it_was(launched, provider):
     assert campaign.status == "finished"
 
 
+def test_who_is_given_back_to_a_campaign_that_was_canceled_is_canceled_too(launched, provider):
+    campaign = launched(5)
+    campaign.pump()
+
+    def refuse(_message):
+        campaign.one("update campaigns set status = 'canceled' where id = :c")
+        raise Refused("throttled", "Maximum sending rate exceeded.", retryable=True)
+
+    provider.before = refuse
+    campaign.send(work)
+
+    assert campaign.states == {"canceled": 5}
+    assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "done"
+
+
 def test_an_answer_that_is_lost_is_unknown_and_never_asked_for_again(launched, provider):
     campaign = launched(2)
     campaign.pump()

@@ -179,6 +179,9 @@ def record(tx: Tx, of: Content, token: UUID, results: Sequence[Result]) -> int:
     Under the token alone: what was put to `unknown` meanwhile is corrected by whoever knows better, nothing else.
     """
     given = [{**asdict(one), "activity": uuid7() if one.state == "sent" else None} for one in results]
+    if any(one.state == "queued" for one in results):
+        rest = _rest(tx, of.campaign_id)
+        given = [{**one, "state": rest} if one["state"] == "queued" else one for one in given]
     told = {"name": f"Campaign: {of.name}", "channel": of.channel, "campaign": of.campaign_id, "token": token, "now": tx.now}
     return int(tx.scalar(_RECORD, {"results": json.dumps(given, default=str), **told}))
 
@@ -221,13 +224,20 @@ select count(*) from done
 """)
 
 
-def hand_back(tx: Tx, token: UUID) -> int:
+def hand_back(tx: Tx, campaign_id: UUID, token: UUID) -> int:
     """Give back what was claimed under a token and certainly not tried."""
-    return tx.execute(_HAND_BACK, {"token": token, "now": tx.now}).rowcount
+    return tx.execute(_HAND_BACK, {"token": token, "now": tx.now, "state": _rest(tx, campaign_id)}).rowcount
 
 
+def _rest(tx: Tx, campaign_id: UUID) -> str:
+    """What becomes of who is given back. Of a campaign that was canceled meanwhile nobody else would say so."""
+    status = tx.scalar(_STATUS, {"campaign": campaign_id})
+    return "canceled" if status == "canceled" else "queued"
+
+
+_STATUS = text("select status from campaigns where tenant_id = app.tenant() and id = :campaign for share")
 _HAND_BACK = text("""
-update campaign_sends s set state = 'queued', attempts = s.attempts - 1, lease_until = null, lease_token = null, address = null,
+update campaign_sends s set state = :state, attempts = s.attempts - 1, lease_until = null, lease_token = null, address = null,
        consent_event_id = null, updated_at = :now
  where s.tenant_id = app.tenant() and s.state = 'sending' and s.lease_token = :token
 """)
