@@ -65,7 +65,9 @@ def test_an_answer_is_an_answer(said):
     assert keyword(said) is None
 
 
-@pytest.mark.parametrize(("said", "meant"), [("START", "start"), ("unstop", "start"), ("Opt in", "start"), ("HELP", "help"), ("info?", "help")])
+@pytest.mark.parametrize(
+    ("said", "meant"), [("START", "start"), ("unstop", "start"), ("Opt in", "start"), ("HELP", "help"), ("info?", "help")]
+)
 def test_other_words_that_mean_something(said, meant):
     assert keyword(said) == meant
 
