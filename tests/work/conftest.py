@@ -1,12 +1,17 @@
 """What the tests of work begin with: a contact with its organization, somebody who does the work, and a service."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from clientway.ids import uuid7
+from clientway.messaging.delivery import providers
+
+if TYPE_CHECKING:
+    from tests.work.reminding import Reminding
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,15 @@ def make_site(engine, tenant) -> Site:
 def site(tenant, admin_engine) -> Site:
     """A contact who can be reached, with an address, an organization of their own, two reps and a service."""
     return make_site(admin_engine, tenant)
+
+
+@pytest.fixture
+def reminding(admin_engine, tenant, site, monkeypatch) -> "Reminding":
+    """The tenant's reminders on their way, to providers that stand here."""
+    from tests.work.reminding import Providers, Reminding  # noqa: PLC0415  (which takes Site from here)
+
+    made = Providers()
+    monkeypatch.setattr(providers, "send", lambda message, *, once: made.send(message, once=once))
+    with admin_engine.connect() as connection:
+        connection.execute(text("update tenants set time_zone = 'America/New_York' where tenant_id = :t"), {"t": tenant.id})
+    return Reminding(admin_engine, tenant, site, made)

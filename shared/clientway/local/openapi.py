@@ -86,6 +86,7 @@ _GROUPS = {
     "Invoices": "What clients owe, and by when.",
     "Payments": "What is due and what came in.",
     "Disputes": "Money that somebody wants back through their bank.",
+    "Reminders": "What clients are told of jobs to come and invoices that are due: planned, sent, called off.",
     "Segments": "Groups of people: listed by hand, by what is known of them, or as they stood at a time.",
     "Campaigns": "One message to many: looked at first, sent to each once, and stopped where it does harm.",
     "Messages": "Templates, single mails, and how you write to clients.",

@@ -34,7 +34,7 @@ def take_back(tx: Tx) -> int:
 
 def _row(channel: Channel) -> str:
     return f"""
-select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.state_reason, d.contact_id,
+select d.next_at, d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.state_reason, d.contact_id,
        j.id is not null or i.id is not null as held,
        case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> d.anchor_at then 'job moved'
             when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
@@ -63,7 +63,7 @@ select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.state_reason
 _PICK = text(f"""
 with {planning.RULED},
 due as materialized (
-  select r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id, r.anchor_at
+  select r.next_at, r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id, r.anchor_at
     from reminders r where r.tenant_id = app.tenant() and r.state = 'scheduled' and r.next_at <= :now
    order by r.next_at, r.id limit :size for no key update skip locked),
 held_jobs as materialized (
@@ -71,6 +71,7 @@ held_jobs as materialized (
 held_invoices as materialized (
   select i.* from invoices i where i.tenant_id = app.tenant() and i.id in (select d.invoice_id from due d) for share skip locked)
 {" union all ".join(_row(channel) for channel in rules.CHANNELS)}
+order by next_at, id
 """)
 
 

@@ -68,25 +68,27 @@ class Batch:
     looked_at: int
 
 
-def dispatch(*, now: Clock = clock, until: Callable[[], bool] = lambda: False) -> Dispatched:
-    """Send what is due, all tenants, a batch each in turn, until nothing is left or `until` says stop; then ask to be woken for the next.
+def dispatch(tenants: Sequence[UUID] | None = None, *, now: Clock = clock, until: Callable[[], bool] = lambda: False) -> Dispatched:
+    """Send what is due until nothing is left or `until` says stop, a batch of each tenant in turn; then ask to be woken for the next.
+
+    Of all tenants, unless some are given.
 
     Raises an ExceptionGroup for tenants that failed, after all the others.
     """
     done = Dispatched()
     try:
-        tenants = claiming.tenants_due(now())
+        waiting = list(claiming.tenants_due(now()) if tenants is None else tenants)
         # The second and third time for those whose subject somebody was just changing.
         for number in range(_ATTEMPTS):
             if number:
                 time.sleep(_BUSY_WAIT)
             done.busy.clear()
             rounds.go_round(
-                tenants, nullcontext, lambda tenant: dispatch_tenant(tenant, done, now=now, until=until), batch=BATCH, until=until,
+                waiting, nullcontext, lambda tenant: dispatch_tenant(tenant, done, now=now, until=until), batch=BATCH, until=until,
                 failed="reminders were not sent",
             )  # fmt: skip
-            tenants = sorted(done.busy)
-            if not tenants or until():
+            waiting = sorted(done.busy)
+            if not waiting or until():
                 break
     finally:
         if settings().wakes:

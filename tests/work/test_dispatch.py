@@ -1,0 +1,315 @@
+"""Reminders that are due: sent, held, left out or called off, by what holds at that moment."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from clientway.db import job_transaction
+from clientway.messaging.delivery.message import Refused, Unclear
+from clientway.work.reminders import claiming, dispatching
+from tests.work.reminding import MORNING
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+SENT = ("sent", None)
+
+
+def test_a_job_is_reminded_of_a_day_and_two_hours_before(reminding):
+    job = reminding.book(3 * DAY)
+    start = reminding.now + 3 * DAY
+
+    assert reminding.at(start - DAY - MINUTE).states == {}
+    assert reminding.at(start - DAY).states == {"sent": 2}
+    assert reminding.dispatch().states == {}
+    assert reminding.at(start - 2 * HOUR + 14 * MINUTE).states == {"sent": 2}
+
+    assert set(reminding.states(job).values()) == {SENT}
+    mail, sms = sorted(reminding.providers.sent[:2], key=lambda one: one.channel)
+    rows = reminding.rows(job)
+    assert {one.id for one in reminding.providers.sent} == {row.id for row in rows}
+    assert {(mail.to, sms.to)} == {(("ana@home.example",), ("+13055550123",))}
+    assert mail.subject == "Deep clean on Thursday, June 4, 2026, 11:00 AM"
+    assert "Where: 1 Main St, Miami, FL 33101" in mail.text
+    assert "June 4" in sms.text
+    assert {row.address for row in rows} == {"ana@home.example", "+13055550123"}
+    assert all(row.provider_message_id and row.sent_at and row.attempts == 1 and row.lease_token is None for row in rows)
+
+
+def test_what_went_out_is_on_the_timeline_and_counted(reminding):
+    reminding.book(DAY)
+    reminding.dispatch()
+
+    lines = reminding.write("select activity_type, title, client_visible, metadata from activities where tenant_id = :t order by 1").all()
+    assert [(line.activity_type, line.title, line.client_visible) for line in lines] == [
+        ("email_sent", "Reminder sent: Deep clean", True),
+        ("sms_sent", "Reminder sent by text: Deep clean", True),
+    ]
+    assert {line.metadata["reminder_id"] for line in lines} == {str(one.id) for one in reminding.providers.sent}
+    contact = reminding.write("select * from contacts where tenant_id = :t and id = :c", c=reminding.site.contact_id).one()
+    assert (contact.total_emails_received, contact.last_contacted_at) == (1, reminding.now)
+
+
+def test_an_invoice_is_reminded_of_on_what_is_still_owed(reminding):
+    invoice = reminding.bill(5 * DAY)
+    reminding.write(
+        "update invoices set allocated_cents = 2000, payment_page_status = 'ready', payment_url = 'https://pay.example/1', payment_page_ref = 'x'"
+        " where tenant_id = :t"
+    )
+
+    assert reminding.at(datetime(2026, 6, 4, 13, tzinfo=UTC)).states == {"sent": 2}
+    mail = next(one for one in reminding.providers.sent if one.channel == "email")
+    assert "$100.00 of invoice" in mail.text
+    assert "https://pay.example/1" in mail.text
+    assert "June 6, 2026" in mail.text
+
+    reminding.write("update invoices set allocated_cents = 12000 where tenant_id = :t")
+    assert reminding.at(datetime(2026, 6, 6, 13, tzinfo=UTC)).states == {"canceled": 2}
+    assert reminding.states(invoice)["due_day", "sms"] == ("canceled", "invoice paid")
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "reason"),
+    [
+        ("update jobs set status = 'canceled', canceled_at = now() where tenant_id = :t", "canceled", "job canceled"),
+        ("update jobs set start_at = start_at + interval '1 hour', end_at = end_at + interval '1 hour' where tenant_id = :t", "canceled", "job moved"),
+        ("update contacts set do_not_contact = true where tenant_id = :t", "skipped", "do_not_contact"),
+        ("update contacts set deleted_at = now() where tenant_id = :t", "skipped", "deleted"),
+        ("update contacts set email = null, email_norm = null, phone = null, phone_e164 = null where tenant_id = :t", "skipped", "no_address"),
+        ("update organizations set lifecycle_stage = 'blacklist' where tenant_id = :t", "skipped", "blacklisted"),
+        ("insert into messaging_settings (tenant_id, reminder_rules) values (:t, '[]')", "skipped", "rule switched off"),
+    ],
+)  # fmt: skip
+def test_what_speaks_against_it_at_that_moment_holds(reminding, change, state, reason):
+    """Each written past the services, that call reminders off themselves: the last look is the one that counts."""
+    job = reminding.book(3 * DAY)
+    reminding.write(change)
+
+    reminding.at(reminding.now + 2 * DAY)
+    assert {one for (rule, _), one in reminding.states(job).items() if rule == "before_24h"} == {(state, reason)}
+    assert reminding.providers.sent == []
+
+
+def test_it_goes_to_the_address_of_now(reminding):
+    reminding.book(3 * DAY)
+    reminding.write("update contacts set email = 'new@home.example', email_norm = 'new@home.example' where tenant_id = :t")
+
+    reminding.at(reminding.now + 2 * DAY)
+    assert {one.to for one in reminding.providers.sent} == {("new@home.example",), ("+13055550123",)}
+
+
+@pytest.mark.parametrize(("late", "goes"), [(6 * HOUR, True), (6 * HOUR + MINUTE, False)])
+def test_a_late_one_goes_as_long_as_it_is_worth_something(reminding, late, goes):
+    job = reminding.book(2 * DAY)
+    reminding.at(reminding.now + DAY + late)
+
+    assert reminding.states(job)["before_24h", "email"] == (SENT if goes else ("skipped", "expired"))
+    # Eleven in the morning and six hours, or seven: no quiet hour.
+    assert bool(reminding.providers.sent) == goes
+
+
+def test_a_text_waits_for_the_morning_where_the_client_is(reminding):
+    """The job is at nine in the morning: its reminder of the day before is due at nine, in Los Angeles that is six."""
+    reminding.write("update contacts set time_zone = 'America/Los_Angeles' where tenant_id = :t")
+    job = reminding.book(2 * DAY - 2 * HOUR)
+    due = reminding.now + DAY - 2 * HOUR
+
+    assert reminding.at(due).states == {"sent": 1, "scheduled": 1}
+    held = next(row for row in reminding.rows(job) if row.channel == "sms" and row.rule == "before_24h")
+    assert (held.state, held.state_reason, held.next_at) == ("scheduled", "quiet hours", due + 2 * HOUR)
+    assert reminding.at(due + HOUR).states == {}
+    assert reminding.at(due + 2 * HOUR).states == {"sent": 1}
+    assert [one.channel for one in reminding.providers.sent] == ["email", "sms"]
+
+
+def test_a_text_that_would_wait_for_longer_than_it_is_worth_is_left_out(reminding):
+    """Two hours before five in the morning."""
+    job = reminding.book(18 * HOUR)
+
+    assert reminding.at(reminding.now + 16 * HOUR).states == {"sent": 1, "skipped": 1}
+    assert reminding.states(job)["before_2h", "sms"] == ("skipped", "quiet hours until it expires")
+
+
+@pytest.mark.parametrize("clocks_change", [datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 3, 14, tzinfo=UTC)])
+def test_where_the_clock_changes_nobody_is_woken_and_all_are_told_once(reminding, clocks_change):
+    """The day before and the day itself, in Los Angeles; jobs at every second hour of that day."""
+    reminding.write("update contacts set time_zone = 'America/Los_Angeles' where tenant_id = :t")
+    reminding.now = clocks_change - 3 * DAY
+    jobs = [reminding.book(3 * DAY + hours * HOUR) for hours in range(0, 36, 4)]
+
+    moment = clocks_change - DAY - HOUR
+    while moment < clocks_change + 34 * HOUR:
+        moment += HOUR
+        before = len(reminding.providers.sent)
+        reminding.at(moment)
+        for one in reminding.providers.sent[before:]:
+            hour = moment.astimezone(ZoneInfo("America/Los_Angeles")).hour
+            assert one.channel == "email" or 8 <= hour < 21
+    sent = [one.id for one in reminding.providers.sent]
+    assert len(sent) == len(set(sent))
+    assert sum(row.channel == "email" and row.state == "sent" for job in jobs for row in reminding.rows(job)) == 2 * len(jobs)
+    assert not [row for row in reminding.rows() if row.state not in ("sent", "skipped")]
+
+
+def test_a_provider_that_is_away_is_asked_again_until_it_is_too_late(reminding):
+    job = reminding.book(4 * HOUR)
+    reminding.providers.answer = failing(Refused("unreachable", "no route", retryable=True))
+    due = reminding.now + 2 * HOUR
+
+    reminding.at(due)
+    row = reminding.rows(job)[0]
+    assert (row.state, row.attempts, row.next_at, row.state_reason) == ("scheduled", 1, due + MINUTE, "unreachable: no route")
+    reminding.at(due + MINUTE)
+    assert reminding.rows(job)[0].next_at == due + 6 * MINUTE
+    reminding.at(due + 6 * MINUTE)
+    reminding.at(due + 21 * MINUTE)
+    assert reminding.rows(job)[0].next_at == due + 36 * MINUTE
+    reminding.at(due + 36 * MINUTE)
+    assert set(reminding.states(job).values()) == {("failed", "unreachable: no route")}
+    assert {row.attempts for row in reminding.rows(job)} == {5}
+
+
+def test_what_the_provider_refuses_for_good_is_not_tried_again(reminding):
+    job = reminding.book(2 * HOUR)
+    reminding.providers.answer = failing(Refused("invalid", "no such number", retryable=False))
+
+    assert reminding.dispatch().states == {"failed": 2}
+    assert set(reminding.states(job).values()) == {("failed", "invalid: no such number")}
+
+
+@pytest.mark.parametrize("failure", [Unclear("timed out"), ZeroDivisionError()])
+def test_where_nobody_knows_it_is_sent_again_under_the_same_id(reminding, failure):
+    job = reminding.book(2 * HOUR)
+    lost = []
+
+    def answer(message):
+        if message.id not in lost:
+            lost.append(message.id)
+            raise failure
+
+    reminding.providers.answer = answer
+    assert reminding.dispatch().states == {"scheduled": 2}
+    assert reminding.at(reminding.now + MINUTE).states == {"sent": 2}
+    assert sorted(lost) == sorted(one.id for one in reminding.providers.sent) == sorted(row.id for row in reminding.rows(job))
+
+
+def test_of_many_the_rest_is_not_tried_in_vain_when_the_provider_is_away(reminding):
+    asked = []
+
+    def answer(message):
+        asked.append(message.id)
+        raise Refused("throttled", "slow down", retryable=True)
+
+    for minutes in range(15):
+        reminding.book(2 * HOUR + timedelta(seconds=minutes))
+    reminding.providers.answer = answer
+    reminding.at(reminding.now + MINUTE)
+
+    assert len(asked) == dispatching.AT_ONCE
+    assert sorted(row.attempts for row in reminding.rows()) == [0] * 20 + [1] * 10
+    assert {row.state for row in reminding.rows()} == {"scheduled"}
+    reminding.providers.answer = lambda _message: None
+    assert reminding.at(reminding.now + 2 * MINUTE).states == {"sent": 30}
+
+
+def test_a_worker_that_comes_late_changes_nothing(reminding):
+    """Its lease is over and another one has sent the reminders."""
+    job = reminding.book(2 * HOUR)
+    late = dispatching.claim(reminding.tenant.id, dispatching.Dispatched(), now=lambda: reminding.now)
+    assert {row.state for row in reminding.rows(job)} == {"claimed"}
+    assert reminding.at(reminding.now + claiming.LEASE - timedelta(seconds=1)).states == {}
+
+    assert reminding.at(reminding.now + MINUTE).states == {"sent": 2}
+    before = reminding.rows(job)
+    assert {row.attempts for row in before} == {2}
+    done = dispatching.Dispatched()
+    outcomes = [dispatching.Outcome(row.id, "failed", "too late") for row in late.rows]
+    assert dispatching.settle(late, outcomes, [row.id for row in late.rows], done, now=lambda: reminding.now) == set()
+    assert (reminding.rows(job), done.states) == (before, {})
+
+
+def test_a_job_that_is_called_off_between_two_parts_of_a_batch_is_not_reminded_of(reminding):
+    jobs = [reminding.book(2 * HOUR + timedelta(seconds=second)) for second in range(8)]
+    answered = []
+
+    def answer(message):
+        if not answered:
+            answered.append(message)
+            reminding.write("update jobs set status = 'canceled', canceled_at = now() where tenant_id = :t and id = :j", j=jobs[-1])
+
+    reminding.providers.answer = answer
+    reminding.at(reminding.now + MINUTE)
+    assert set(reminding.states(jobs[-1]).values()) == {("canceled", "job canceled")}
+    assert len(reminding.providers.sent) == 14
+
+
+def test_who_is_just_being_changed_is_not_waited_for_and_comes_right_after(reminding, monkeypatch):
+    """Somebody cancels the job in this moment: the lock of its row says so before anything is committed."""
+    job, other = reminding.book(2 * HOUR), reminding.book(2 * HOUR)
+    waits = []
+    changing = job_transaction(reminding.tenant.id, now=reminding.now)
+    tx = changing.__enter__()
+    tx.execute(text("select from jobs where tenant_id = app.tenant() and id = :j for no key update"), {"j": job})
+
+    def finish(seconds):
+        if not waits:
+            tx.execute(
+                text("update jobs set status = 'canceled', canceled_at = :n where tenant_id = app.tenant() and id = :j"),
+                {"n": tx.now, "j": job},
+            )
+            changing.__exit__(None, None, None)
+        waits.append(seconds)
+
+    monkeypatch.setattr(dispatching.time, "sleep", finish)
+    assert reminding.dispatch().states == {"sent": 2, "canceled": 2}
+    assert set(reminding.states(other).values()) == {SENT}
+    assert len(waits) == 1
+
+
+def test_a_tenant_whose_reminders_fail_keeps_no_other_waiting(reminding, other_tenant, monkeypatch):
+    reminding.book(2 * HOUR)
+    claim = dispatching.claim
+
+    def broken(tenant_id, *given, **how):
+        if tenant_id == other_tenant.id:
+            raise ZeroDivisionError
+        return claim(tenant_id, *given, **how)
+
+    monkeypatch.setattr(dispatching, "claim", broken)
+    with pytest.raises(ExceptionGroup, match="not sent"):
+        dispatching.dispatch([other_tenant.id, reminding.tenant.id], now=lambda: reminding.now)
+    assert len(reminding.providers.sent) == 2
+
+
+def test_what_time_does_not_suffice_for_waits_untried(reminding):
+    for second in range(8):
+        reminding.book(2 * HOUR + timedelta(seconds=second))
+    reminding.now += MINUTE
+    over = iter([False] * 3)
+
+    # It is asked before each tenant, each replanning and each further part.
+    done = reminding.dispatch(until=lambda: next(over, True))
+    assert done.states == {"sent": 10, "scheduled": 6}
+    assert sorted(row.attempts for row in reminding.rows()) == [0] * 6 + [1] * 10
+    assert reminding.dispatch().states == {"sent": 6}
+
+
+def failing(failure):
+    def answer(_message):
+        raise failure
+
+    return answer
+
+
+def test_all_tenants_with_something_due_are_found(reminding, other_tenant):
+    reminding.book(2 * HOUR)
+
+    assert reminding.tenant.id in claiming.tenants_due(reminding.now)
+    assert other_tenant.id not in claiming.tenants_due(reminding.now)
+    assert reminding.tenant.id not in claiming.tenants_due(MORNING - MINUTE)
+    with job_transaction(reminding.tenant.id, now=reminding.now) as tx:
+        rows = claiming.pick(tx, 10)
+        claiming.decide(tx, [{"id": row.id, "state": "claimed"} for row in rows], uuid4())
+    assert reminding.tenant.id not in claiming.tenants_due(reminding.now + MINUTE)
+    assert reminding.tenant.id in claiming.tenants_due(reminding.now + claiming.LEASE)
