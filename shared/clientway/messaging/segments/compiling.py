@@ -85,12 +85,13 @@ class _Compiling:
         known = f"exists (select from {source} and {asked.field.sql} is not null)" if source else f"{asked.field.sql} is not null"
         if asked.op in ("is_known", "is_unknown"):
             return known if asked.op == "is_known" else f"not {known}" if source else f"{asked.field.sql} is null"
-        held = self._held(asked)
+        held, unknown_too = self._held(asked), asked.include_unknown and asked.field.nullable
         if source:
-            held = f"exists (select from {source} and {held})"
-        if not (asked.include_unknown and asked.field.nullable):
-            return held
-        return f"({held} or {f'not {known}' if source else f'{asked.field.sql} is null'})"
+            # There is one row at most: that none is known to be otherwise is half as long as that one is so or none is known.
+            return (
+                f"not exists (select from {source} and ({held}) is false)" if unknown_too else f"exists (select from {source} and {held})"
+            )
+        return f"({held} or {asked.field.sql} is null)" if unknown_too else held
 
     def _set(self, asked: Asked, source: str) -> str:
         value = asked.value

@@ -84,10 +84,10 @@ def _tag(value: Any) -> str | None:
 
 
 SegmentNode = Annotated[
-    Annotated[SegmentAllOf, Tag("all")]
+    Annotated[SegmentFieldIs, Tag("field")]
+    | Annotated[SegmentAllOf, Tag("all")]
     | Annotated[SegmentAnyOf, Tag("any")]
     | Annotated[SegmentNotOf, Tag("not")]
-    | Annotated[SegmentFieldIs, Tag("field")]
     | Annotated[SegmentEventHappened, Tag("event")]
     | Annotated[SegmentWithin, Tag("segment")],
     Discriminator(_tag),

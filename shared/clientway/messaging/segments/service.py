@@ -143,10 +143,14 @@ def delete(tx: Tx, segment_id: UUID, *, version: int) -> None:
 
 
 def preview(tx: Tx, asked: SegmentPreviewRequest) -> SegmentPreview:
-    """How many belong to a segment or a definition now, and some of them. Raises NotFound (404), Unprocessable (422)."""
+    """How many belong to a segment or a definition now, and some of them. Raises Unprocessable (422)."""
     began = time.perf_counter()
     definition: Any = asked.definition
-    found = _where(tx, asked.segment_id if definition is None else None, definition, "#/definition")
+    try:
+        found = _where(tx, asked.segment_id, definition, "#/definition")
+    except NotFound as absent:
+        pointer = FieldError("#/segment_id", "unknown_segment", "no segment of this tenant")
+        raise Unprocessable(absent.detail, errors=[pointer]) from None
     count, sample = queries.preview(tx, found, most=MOST_MEMBERS, shown=SAMPLE)
     return SegmentPreview(
         count=min(count, MOST_MEMBERS),
