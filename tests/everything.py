@@ -1,9 +1,10 @@
 """One row of everything for a tenant: what the tests of the tenant's boundary look at."""
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from clientway import tokens
 from clientway.ids import uuid7
@@ -109,6 +110,13 @@ WITHOUT_ID = {
     "contact_consents", "household_members", "contact_match_keys", "duplicate_scans", "billing_settings", "stripe_accounts", "stripe_events", "stripe_objects",
     "messaging_settings", "segment_members", "campaign_chunks",
 }  # fmt: skip
+# What a row needs besides, made before it.
+BEFORE = {
+    "referrals": "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:tenant, :second, 'x', 's', '', '')",
+    "duplicate_suggestions": "insert into contacts (tenant_id, id, slug, name_norm, search_text) values (:tenant, :second_contact, 's', '', '')",
+    "credit_notes": """insert into invoices (tenant_id, id, organization_id, currency, status, number, total_cents, subtotal_cents, issued_on, due_on, opened_at)
+                       values (:tenant, :second_invoice, :organizations, 'USD', 'open', 7, 5, 5, current_date, current_date, now())""",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,30 +145,13 @@ def one_of_everything(engine: Engine, tenant) -> Everything:
         "link_hash": tokens.digest(link),
         "tenant": tenant.id,
     }
+    statements = []
+    for table, row in ROWS.items():
+        statements += [statement] if (statement := BEFORE.get(table)) else []
+        columns = {"tenant_id": ":tenant", **({} if table in WITHOUT_ID else {"id": f":{table}"}), **row}
+        statements.append(f"insert into {table} ({', '.join(columns)}) values ({', '.join(columns.values())})")
+    # Ids and hashes can stand in the text, and then all of it goes out at once: thousands of tests ask for these rows.
+    script = re.sub(r"(?<!:):([a-z_]+)", lambda name: f"'{given[name[1]]}'", ";\n".join(statements))
     with engine.connect() as connection:
-        for table, row in ROWS.items():
-            if table == "referrals":
-                connection.execute(
-                    text(
-                        "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:tenant, :second, 'x', 's', '', '')"
-                    ),
-                    given,
-                )
-            if table == "duplicate_suggestions":
-                connection.execute(
-                    text(
-                        "insert into contacts (tenant_id, id, slug, name_norm, search_text) values (:tenant, :second_contact, 's', '', '')"
-                    ),
-                    given,
-                )
-            if table == "credit_notes":
-                connection.execute(
-                    text(
-                        """insert into invoices (tenant_id, id, organization_id, currency, status, number, total_cents, subtotal_cents, issued_on, due_on, opened_at)
-                        values (:tenant, :second_invoice, :organizations, 'USD', 'open', 7, 5, 5, current_date, current_date, now())"""
-                    ),
-                    given,
-                )
-            columns = {"tenant_id": ":tenant", **({} if table in WITHOUT_ID else {"id": f":{table}"}), **row}
-            connection.execute(text(f"insert into {table} ({', '.join(columns)}) values ({', '.join(columns.values())})"), given)
+        connection.exec_driver_sql(f"do $rows$ begin {script}; end $rows$")
     return Everything(found, session, portal)

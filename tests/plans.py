@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from clientway import access, db, paging, tokens
 from tests.fixtures import Tenant, make_tenant
 
-ROWS = 100_000
+ROWS = 40_000
 Plan = dict[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""Lists of invoices, and what is locked and settled, find their rows through an index at 100,000 invoices."""
+"""Lists of invoices, and what is locked and settled, find their rows through an index at 40,000 invoices."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -49,7 +49,7 @@ select :t, md5(:s || 'r' || n)::uuid, md5(:s || 'c' || mod(n, 1000))::uuid, md5(
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 rows of each kind."""
+    """A tenant of 40,000 rows of each kind."""
     one = plans.make_tenant(admin_engine)
     with admin_engine.connect() as connection:
         for statement in SEED.split(";\n"):

@@ -1,4 +1,4 @@
-"""Lists of payments, refunds, disputes and ledger entries, and what is locked, find their rows through an index at 100,000 each."""
+"""Lists of payments, refunds, disputes and ledger entries, and what is locked, find their rows through an index at 40,000 each."""
 
 import pytest
 from sqlalchemy import text
@@ -53,7 +53,7 @@ select :t, md5(:s || 'l' || n)::uuid, md5(:s || 'o' || k.one)::uuid, md5(:s || '
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 rows of each kind."""
+    """A tenant of 40,000 rows of each kind."""
     with admin_engine.connect() as connection:
         one = plans.make_tenant(admin_engine)
         for statement in SEED.split(";\n"):

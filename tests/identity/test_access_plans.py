@@ -1,4 +1,4 @@
-"""API keys, members and sessions find their page through an index at 100,000 rows each."""
+"""API keys, members and sessions find their page through an index at 40,000 rows each."""
 
 import pytest
 
@@ -31,7 +31,7 @@ select :t, md5(:s || 's' || n)::uuid, md5(:s || 'u' || 1 + mod(n, 1000))::uuid, 
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 members, keys and sessions."""
+    """A tenant of 40,000 members, keys and sessions."""
     return plans.seed(admin_engine, SEED, analyze=TABLES)
 
 

@@ -1,4 +1,4 @@
-"""Imports, their rows and saved mappings find their page through an index at 100,000 rows each."""
+"""Imports, their rows and saved mappings find their page through an index at 40,000 rows each."""
 
 import pytest
 from sqlalchemy import text
@@ -26,7 +26,7 @@ select :t, md5(:s || 'm' || n)::uuid, 'mapping ' || n, '{}' from generate_series
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 imports, rows and mappings."""
+    """A tenant of 40,000 imports, rows and mappings."""
     return plans.seed(admin_engine, SEED, analyze=TABLES)
 
 

@@ -1,4 +1,4 @@
-"""The list of client accounts, and what a recalculation picks, go through an index in a tenant of 100,000 accounts."""
+"""The list of client accounts, and what a recalculation picks, go through an index in a tenant of 40,000 accounts."""
 
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ SEED = (
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 accounts, 200 of them marked."""
+    """A tenant of 40,000 accounts, 200 of them marked."""
     analyze = ("organizations", "client_accounts", "reps", "health_snapshots", "activities")
     return plans.seed(admin_engine, ";\n".join(SEED), analyze=analyze)
 

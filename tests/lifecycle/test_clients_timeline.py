@@ -185,7 +185,7 @@ select :t, md5(:s || 'a' || n)::uuid, md5(:s || 'c' || case when mod(n, 10) = 0 
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    return plans.seed(admin_engine, SEED, analyze=("contacts", "activities"))
+    return plans.seed(admin_engine, SEED, rows=100_000, analyze=("contacts", "activities"))
 
 
 @pytest.mark.parametrize("sort", ["-created_at", "created_at"])

@@ -247,7 +247,7 @@ def test_a_request_looks_at_so_many_and_says_so(add, scan, monkeypatch):
 
 def test_the_schedule_looks_at_every_tenant_batch_by_batch(add, listed, monkeypatch, tenant, other_tenant):
     monkeypatch.setattr(service, "BATCH", 2)
-    # Not those of other tests as well, some of which have 100,000 contacts.
+    # Not those of other tests as well, some of which have 40,000 contacts.
     monkeypatch.setattr(db, "all_tenants", lambda: [tenant.id, other_tenant.id])
     wanted = set()
     for n in range(3):

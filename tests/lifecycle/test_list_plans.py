@@ -1,4 +1,4 @@
-"""Every list finds its first page through an index, under row security, in a tenant of 100,000 rows."""
+"""Every list finds its first page through an index, under row security, in a tenant of 40,000 rows."""
 
 import json
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ select :t, md5(:s || 'c' || n)::uuid, md5(:s || 'o' || n)::uuid, 'Ann ' || n, n 
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 organizations, each with a tag, a location and a contact; beside it one half as large."""
+    """A tenant of 40,000 organizations, each with a tag, a location and a contact; beside it one half as large."""
     small, large = make_tenant(admin_engine), make_tenant(admin_engine)
     plans.seed(admin_engine, SEED, small, rows=plans.ROWS // 2, analyze=(*NEVER_SCANNED, "reps"))
     return plans.seed(admin_engine, SEED, large, analyze=(*NEVER_SCANNED, "reps"))

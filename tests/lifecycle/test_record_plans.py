@@ -1,4 +1,4 @@
-"""Lists of tickets, deals, quotes, answers and referrals find their page through an index at 100,000 rows each."""
+"""Lists of tickets, deals, quotes, answers and referrals find their page through an index at 40,000 rows each."""
 
 import pytest
 from sqlalchemy import text
@@ -45,7 +45,7 @@ select :t, md5(:s || 'f' || n)::uuid, md5(:s || 'o' || case when mod(n, 100) = 0
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """A tenant of 100,000 rows of each kind."""
+    """A tenant of 40,000 rows of each kind."""
     return plans.seed(admin_engine, SEED, analyze=(*TABLES, "organizations"))
 
 
