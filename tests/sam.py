@@ -21,7 +21,7 @@ RESOURCES: dict[str, dict[str, Any]] = DOCUMENT["Resources"]
 FUNCTIONS = {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Serverless::Function"}
 GLOBALS = DOCUMENT["Globals"]["Function"]
 NONE = {"Ref": "AWS::NoValue"}
-DATABASE_ROLES = {"ApiRole", "ConsumerRole", "SchedulerRole", "MigratorRole"}
+DATABASE_ROLES = {"ApiRole", "ConsumerRole", "MessengerRole", "SchedulerRole", "MigratorRole"}
 
 
 def of_type(*types: str) -> dict[str, dict[str, Any]]:

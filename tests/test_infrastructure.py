@@ -148,15 +148,18 @@ def test_every_function_is_reached_and_acts_in_the_role_of_its_kind():
     # A route outside the network takes in what the database must not see, or what has to come in while it sleeps.
     outside = {"StripeKey", "StripeWebhook"}
     kinds = {one.function: {"SenderRole" if one.function in outside else "ApiRole"} for one in TEMPLATE.routes}
-    kinds |= {one.function: {"ConsumerRole", "SenderRole"} for one in TEMPLATE.consumers}
+    # Whoever unsubscribes has no session: their link, which is signed, names the tenant that the function enters.
+    kinds |= {"Unsubscribe": {"ConsumerRole"}}
+    kinds |= {one.function: {"ConsumerRole", "MessengerRole", "SenderRole"} for one in TEMPLATE.consumers}
     kinds |= {one.function: {"SchedulerRole"} for one in TEMPLATE.schedules}
+    kinds |= {"DispatchReminders": {"MessengerRole"}, "SetWake": {"WakerRole"}}
     # By CloudFormation, and by hand.
     kinds |= {"Migrate": {"MigratorRole"}, "Administer": {"MigratorRole"}}
 
     assert set(kinds) == set(FUNCTIONS)
     assert {name: role(name) for name in FUNCTIONS if role(name) not in kinds[name]} == {}
-    assert {role(name) for name in FUNCTIONS} == DATABASE_ROLES | {"SenderRole"}
-    assert set(of_type("AWS::IAM::Role")) == DATABASE_ROLES | {"SenderRole", "ProxyRole", "ApiInvokeRole"}
+    assert {role(name) for name in FUNCTIONS} == DATABASE_ROLES | {"SenderRole", "WakerRole"}
+    assert set(of_type("AWS::IAM::Role")) == DATABASE_ROLES | {"SenderRole", "ProxyRole", "ApiInvokeRole", "WakerRole", "WakeRole"}
 
 
 def test_every_function_logs_to_a_group_that_forgets_and_is_traced():
@@ -279,7 +282,7 @@ def test_dead_letters_and_background_errors_set_off_an_alarm():
     assert watched == {queue.dead_letter for queue in TEMPLATE.queues} - {None}
 
     requested = {route.function for route in TEMPLATE.routes}
-    found = [alarms[name]["Properties"]["Metrics"] for name in ("BackgroundErrorsAlarm", "ScheduleErrorsAlarm")]
+    found = [alarms[name]["Properties"]["Metrics"] for name in ("BackgroundErrorsAlarm", "MessageErrorsAlarm", "ScheduleErrorsAlarm")]
     assert set().union(*map(references, found)) == set(FUNCTIONS) - requested
     # CloudWatch takes ten metrics in an alarm, besides their sum.
     assert all(len(metrics) <= 11 for metrics in found)
@@ -321,5 +324,7 @@ def test_schedules_wake_a_database_that_pauses_seldom_and_together():
     }
     conditional = [one["Fn::If"] for one in expressions.values() if isinstance(one, dict)]
 
-    assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)")}
+    # What asks to be woken needs no regular look, whether the database pauses or not.
+    assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)"), ("NextDue", "rate(6 hours)")}
+    assert {name for name, one in expressions.items() if isinstance(one, dict) and one["Fn::If"][0] == "NextDue"} == {"DispatchReminders", "TendMessages"}
     assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.sam import DATABASE_ROLES, DOCUMENT, FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEXT, expanded, listed, of_type, statements
+from tests.sam import DATABASE_ROLES, DOCUMENT, FUNCTIONS, GLOBALS, RESOURCES, ROOT, TEXT, expanded, listed, of_type, references, statements
 
 # ---- Permissions
 
@@ -19,6 +19,8 @@ WILDCARDS = {
     "Mail": "identity/*",
     "StripeSecrets": "parameter/${AWS::StackName}/stripe/*",
     "Invoke": "${AWS::AccountId}:function:*",
+    "Texts": "sms-voice:${AWS::Region}:${AWS::AccountId}:*",
+    "Entries": "schedule/${WakeGroup}/*",
 }
 
 
@@ -41,7 +43,10 @@ def test_the_gateway_may_call_the_functions_of_its_stack_and_nobody_else_may_cal
     tags = {name: made[name]["Properties"]["Tags"] for name in FUNCTIONS}
     assert [name for name, told in tags.items() if {"Key": "ClientwayStack", "Value": stack} not in told] == []
     # Nothing else has the tag or the right: neither a role of ours, nor a service by a permission, but for the lines of the logs.
-    others = {name: one for name, one in of_type("AWS::IAM::Role").items() if name != "ApiInvokeRole"}
+    # One-shot schedules start the functions that look for what is due, and no others.
+    (wake,) = statements(RESOURCES["WakeRole"]["Properties"]["Policies"])
+    assert (wake["Action"], sorted(references(wake["Resource"]))) == ("lambda:InvokeFunction", ["DispatchReminders", "TendMessages"])
+    others = {name: one for name, one in of_type("AWS::IAM::Role").items() if name not in {"ApiInvokeRole", "WakeRole"}}
     assert "lambda:" not in json.dumps([listed(said.get("Action")) for one in others.values() for said in statements(one)])
     permissions = [one["Properties"] for one in made.values() if one["Type"] == "AWS::Lambda::Permission"]
     assert {json.dumps(one["Principal"]) for one in permissions} == {'"logs.amazonaws.com"'}
@@ -62,6 +67,7 @@ def test_roles_allow_named_actions_on_named_resources():
 
 def test_a_role_opens_the_database_as_its_own_user_only():
     users = {"ApiRole": {"clientway_app"}, "ConsumerRole": {"clientway_job"}, "SchedulerRole": {"clientway_job"}}
+    users |= {"MessengerRole": {"clientway_job"}, "WakerRole": set(), "WakeRole": set()}
     users |= {"SenderRole": set(), "ApiInvokeRole": set()}
     users |= {"MigratorRole": {"clientway_admin", "${DatabaseAdmin}"}, "ProxyRole": {"clientway_app", "clientway_job"}}
     for name, resource in of_type("AWS::IAM::Role").items():
