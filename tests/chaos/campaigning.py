@@ -17,7 +17,7 @@ from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
 from clientway.messaging.events import service as events
 from tests.campaigns import Launched
 from tests.chaos.mortal import Killed, mortal
-from tests.chaos.sqs import Queue, later, relayed
+from tests.chaos.sqs import Queue, forget_the_rest, later, relayed
 from tests.fixtures import LambdaContext
 
 
@@ -65,6 +65,13 @@ def told(message: Outgoing, kind: str) -> str:
     tags = {"tenant_id": [str(message.tenant_id)], "kind": [message.kind], "id": [str(message.id)]}
     mail = {"timestamp": at, "messageId": f"provider-{message.id}", "destination": list(message.to), "tags": tags}
     return json.dumps({"eventType": kind, "mail": mail, kind.lower(): {"timestamp": at} if kind == "Delivery" else {}})
+
+
+def alone(engine):
+    """What other tests of this database have left open is none of ours."""
+    forget_the_rest(engine)
+    with engine.connect() as connection:
+        connection.execute(text("update campaigns set status = 'canceled' where status in ('scheduled', 'freezing', 'sending', 'paused')"))
 
 
 def time_passes(engine):

@@ -7,8 +7,8 @@ from clientway.messaging.campaigns import sending, tending
 from clientway.messaging.delivery import providers
 from clientway.operations import relay
 from tests import campaigns
-from tests.chaos.campaigning import Moody, World, check, lines, reconcile, tend, time_passes, worker
-from tests.chaos.sqs import Queue, forget_the_rest
+from tests.chaos.campaigning import Moody, World, alone, check, lines, reconcile, tend, time_passes, worker
+from tests.chaos.sqs import Queue
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def provider(draw, tally, monkeypatch):
 
 @pytest.fixture
 def world(draw, tally, monkeypatch, admin_engine, database_url):
-    forget_the_rest(admin_engine)
+    alone(admin_engine)
     queue = Queue(draw, batch=2)
     monkeypatch.setenv("CAMPAIGN_QUEUE_URL", "the queue of campaigns")
     settings.cache_clear()

@@ -25,7 +25,8 @@ SHORT: Final = timedelta(minutes=2)
 def pump(tx: Tx, campaign_id: UUID, *, more: int = 0) -> int:
     """Bring chunks that are due into the queue, up to WINDOW (and `more`) of the campaign's; returns how many were.
 
-    Does nothing for a campaign that is not `sending`. The messages go out after the commit.
+    Does nothing for a campaign that is not `sending`; one of which nothing is left, and that was paused meanwhile, is finished
+    by it. The messages go out after the commit.
     """
     room = WINDOW + more
     given = {"campaign": campaign_id, "room": room, "ids": [str(uuid7()) for _ in range(room)], "now": tx.now}
@@ -33,6 +34,8 @@ def pump(tx: Tx, campaign_id: UUID, *, more: int = 0) -> int:
     if found.pumped and not found.before:
         # While it is being sent somebody looks after it: for what was lost on the way, and for workers that died.
         wake.at(tx, tx.now + LOST_AFTER, "messages")
+    elif not (found.pumped or found.before):
+        finish(tx, campaign_id)
     return int(found.pumped)
 
 
