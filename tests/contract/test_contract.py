@@ -68,6 +68,8 @@ def furnish(stack):
     service = make("/api/services", {"name": f"Service {uuid4().hex}"})
     booking = {"client": {"first_name": "Furnished"}, "service_id": service, "start_at": "2030-01-07T10:00:00Z"}
     assert stack.call("POST", "/api/create-job-with-client", booking).status == 201
+    make("/api/message-templates", {"key": "furnished", "channel": "email", "name": "Furnished", "subject": "x", "body_text": "x"})
+    make("/api/email-messages", {"to": [f"{uuid4().hex}@contract.example"], "template": "furnished"})
     make("/api/members", {"email": f"{uuid4().hex}@staff.example", "role": "viewer"})
     make("/api/api-keys", {"name": "contract", "role": "viewer"})
 

@@ -53,11 +53,7 @@ def create(tx: Tx, asked: EmailMessageCreate) -> Any:
     Raises Unprocessable (422) for an unknown contact or template, an address that is none, a contact without one, and a mail
     without words; TemplateRefused (422) for the subject.
     """
-    to, recipient = _recipient(tx, asked)
-    try:
-        source = templates.source(tx, asked.template, "email")
-    except NotFound:
-        raise templates.unknown("#/template") from None
+    to, recipient, source = _recipient(tx, asked)
     if asked.subject is not None:
         rules.require("email", asked.subject, "-")
         source = Source(asked.subject, source.text, source.html)
@@ -102,18 +98,29 @@ def retry_stale(tx: Tx) -> int:
     return len(found)
 
 
-def _recipient(tx: Tx, asked: EmailMessageCreate) -> tuple[list[str], dict[str, Any]]:
-    """The addresses, and what a template may say of whoever it is."""
-    if asked.contact_id is None:
-        given = [normalise.email(address) for address in asked.to or ()]
-        errors = [FieldError(f"#/to/{n}", "invalid_email", "is no e-mail address") for n, address in enumerate(given) if address is None]
-        if errors:
-            raise Unprocessable("The mail cannot be sent so.", errors=errors)
-        return list(dict.fromkeys(address for address in given if address is not None)), {}
-    person = people.person(tx, asked.contact_id)
-    if person is None:
-        raise Unprocessable("The mail names nobody.", errors=[FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")])
+def _recipient(tx: Tx, asked: EmailMessageCreate) -> tuple[list[str], dict[str, Any], Source]:
+    """The addresses, what a template may say of whoever it is, and the template."""
+    try:
+        if asked.contact_id is None:
+            return _addresses(asked), {}, templates.source(tx, asked.template, "email")
+        found = people.person_and_source(tx, asked.contact_id, asked.template)
+        if found is None:
+            error = FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")
+            raise Unprocessable("The mail names nobody.", errors=[error])
+        person, own = found
+        source = own or templates.built_in(asked.template, "email")
+    except NotFound:
+        raise templates.unknown("#/template") from None
     if person["email_norm"] is None:
         raise Unprocessable("The contact has no address.", errors=[FieldError("#/contact_id", "no_address", "has no e-mail address")])
     url = links.unsubscribe_url(tx.tenant_id, asked.contact_id, "email")
-    return [person["email_norm"]], {**variables(person), "unsubscribe_url": url}
+    return [person["email_norm"]], {**variables(person), "unsubscribe_url": url}, source
+
+
+def _addresses(asked: EmailMessageCreate) -> list[str]:
+    """Each address once, in the one form that suppressions know it by."""
+    given = [normalise.email(address) for address in asked.to or ()]
+    errors = [FieldError(f"#/to/{n}", "invalid_email", "is no e-mail address") for n, address in enumerate(given) if address is None]
+    if errors:
+        raise Unprocessable("The mail cannot be sent so.", errors=errors)
+    return list(dict.fromkeys(address for address in given if address is not None))

@@ -125,3 +125,17 @@ def person(tx: Tx, contact_id: UUID) -> dict[str, Any] | None:
     """What a template may say of a contact, as campaigns.content.variables takes it; None when there is no such contact."""
     row = tx.execute(_PERSON, {"id": contact_id}).one_or_none()
     return None if row is None else row._asdict()
+
+
+_PERSON_AND_SOURCE = text(f"""
+select c.email_norm, {PERSON}, t.id is not null as own, t.subject, t.body_text, t.body_html
+  from contacts c
+  left join message_templates t on t.tenant_id = app.tenant() and t.key = :key and t.channel = 'email' and t.deleted_at is null
+ where c.tenant_id = app.tenant() and c.id = :id and c.deleted_at is null
+""")
+
+
+def person_and_source(tx: Tx, contact_id: UUID, key: str) -> tuple[dict[str, Any], Source | None] | None:
+    """Both at once, for a mail: `person`, and `source` of a mail."""
+    row = tx.execute(_PERSON_AND_SOURCE, {"id": contact_id, "key": key}).one_or_none()
+    return None if row is None else (row._asdict(), Source(row.subject, row.body_text, row.body_html) if row.own else None)

@@ -36,13 +36,15 @@ class TemplateExists(Conflict):
 
 def source(tx: Tx, key: str, channel: str) -> Source:
     """What is sent under a key: the tenant's own template, else the built-in one. Raises NotFound (404)."""
-    own = queries.source(tx, key, channel)
-    if own is not None:
-        return own
-    built_in = DEFAULTS.get((key, channel))
-    if built_in is None:
+    return queries.source(tx, key, channel) or built_in(key, channel)
+
+
+def built_in(key: str, channel: str) -> Source:
+    """What is sent where a tenant has no template of its own. Raises NotFound (404)."""
+    found = DEFAULTS.get((key, channel))
+    if found is None:
         raise _absent()
-    return built_in.source
+    return found.source
 
 
 def find(tx: Tx, request: Request, *, channel: str | None, key: str | None) -> Any:
@@ -165,8 +167,8 @@ def _asked(tx: Tx, asked: TemplatePreview) -> tuple[Any, Source, dict[str, Any]]
             found = source(tx, asked.template, asked.channel)
         except NotFound:
             raise unknown("#/template") from None
-        built_in = DEFAULTS.get((asked.template, asked.channel))
-        return asked.channel, found, dict(built_in.sample) if built_in else {}
+        ours = DEFAULTS.get((asked.template, asked.channel))
+        return asked.channel, found, dict(ours.sample) if ours else {}
     kept = queries.by_id(tx, asked.template_id) if asked.template_id else None
     if kept is None:
         raise unknown("#/template_id")
