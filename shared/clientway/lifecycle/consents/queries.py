@@ -71,7 +71,7 @@ written as (
     from held h cross join jsonb_to_recordset(cast(:lines as jsonb)) as l(id uuid, purpose text)
    where not exists (select from contact_consents k
                       where k.tenant_id = app.tenant() and k.contact_id = h.id and k.channel = :channel and k.purpose = l.purpose
-                        and (k.state = :state or k.since > :occurred_at))
+                        and k.state = :state)
   returning *),
 {_COUNTS}
 select h.id as contact_id, h.organization_id, w.id as event_id, w.purpose from held h left join written w on w.contact_id = h.id
