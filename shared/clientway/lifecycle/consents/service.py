@@ -65,7 +65,7 @@ def settle(
     evidence: Mapping[str, Any],
     occurred_at: datetime,
 ) -> Settled | None:
-    """Write down what somebody said themselves: of one who was merged, for the survivor; of one deleted too. What holds already adds nothing.
+    """Write down what somebody said themselves: of one who was merged, for the survivor; of one deleted too. What holds adds nothing.
 
     What was said later counts, in whichever order it is heard. None when there is no such contact.
     """
