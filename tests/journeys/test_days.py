@@ -1,4 +1,7 @@
-"""A service business's day from outside: a job booked, done, invoiced, paid on the local page, given back in part, a client merged."""
+"""A service business's days from outside: a job booked, done, paid on the local page, a client merged; reminders and a campaign.
+
+Messages arrive in the local mailbox, and its buttons do what readers do with them.
+"""
 
 import re
 import urllib.request
@@ -9,6 +12,8 @@ from uuid import uuid4
 import pytest
 
 from tests.served import eventually, served
+
+NUMBER = "+14155550123"
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,66 @@ def test_from_a_call_to_a_paid_invoice(stack):
     assert [one["email"] for one in ask(stack, "GET", f"/api/contacts/{other}")["emails"]] == [f"j-{name}"]
     assert ask(stack, "GET", "/api/clients/stats?verify=true")["verification"]["agrees"]
     assert ask(stack, "GET", f"/api/clients/{contact}/ledger?verify=true")["verification"]["agrees"]
+
+
+def mailbox(stack, **query):
+    """The messages in the mailbox, newest first, as its page shows them to scripts."""
+    return stack.call("GET", f"/mailbox.json?{urlencode(query)}", token=None).json["data"]
+
+
+def press(stack, message, what, **form):
+    """Press one of the mailbox's buttons."""
+    request = urllib.request.Request(f"{stack.url}/mailbox/{message['id']}/{what}", urlencode(form).encode())
+    with urllib.request.urlopen(request, timeout=10) as page:
+        return page.geturl()
+
+
+def in_minutes(minutes):
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+def reminders(stack, job):
+    return {(one["rule"], one["channel"]): one["state"] for one in ask(stack, "GET", f"/api/jobs/{job}/reminders")["data"]}
+
+
+def test_reminders_a_campaign_and_what_readers_do(stack):
+    # Where it is noon now, whatever time the tests run at: texts keep quiet hours.
+    noon = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+    client = {"first_name": "Ana", "email": "ana@silva.example", "phone": NUMBER, "time_zone": noon, "tags": ["journey"]}
+    ana = ask(stack, "POST", "/api/clients", client, status=201)["id"]
+    ben = ask(stack, "POST", "/api/clients", {"first_name": "Ben", "email": "ben@silva.example", "tags": ["journey"]}, status=201)["id"]
+    job = {"contact_id": ana, "title": "Windows", "start_at": in_minutes(20)}
+    first = ask(stack, "POST", "/api/jobs", job, status=201)["id"]
+
+    segment = {"name": "Journey", "definition": {"field": "tags", "op": "has", "value": "journey"}}
+    segment_id = ask(stack, "POST", "/api/segments", segment, status=201)["id"]
+    template = next(one for one in ask(stack, "GET", "/api/message-templates?key=menus_that_pay")["data"])
+    drafted = {"name": "Journey", "channel": "email", "segment_id": segment_id, "template_id": template["id"]}
+    campaign = f"/api/campaigns/{ask(stack, 'POST', '/api/campaigns', drafted, status=201)['id']}"
+    dry = ask(stack, "POST", f"{campaign}/dry-run")
+    assert dry["audience"] == {"total": 2, "to_send": 2, "excluded": {}}
+    ask(stack, "POST", f"{campaign}/launch", {"dry_run_hash": dry["hash"]})
+    done = eventually(lambda: (found := ask(stack, "GET", campaign))["status"] == "finished" and found, seconds=40)
+    assert done["progress"]["states"]["sent"] == 2
+
+    [sent] = [one for one in mailbox(stack, to="ben@silva") if one["kind"] == "Campaign"]
+    assert sent["subject"] == "Ben, does your menu pay?"
+    assert "1 Main Street" in sent["text"]
+    assert {"name": "List-Unsubscribe-Post", "value": "List-Unsubscribe=One-Click"} in sent["headers"]
+    press(stack, next(one for one in mailbox(stack, to="ana@silva") if one["kind"] == "Campaign"), "open")
+    assert "answered+200" in press(stack, sent, "unsubscribe").replace("%20", "+")
+    assert ask(stack, "POST", f"{campaign}/preview", {"contact_id": ben})["excluded"] == "unsubscribed"
+
+    text = eventually(lambda: next(iter(mailbox(stack, to=NUMBER)), None))
+    assert (text["kind"], "Windows" in text["text"]) == ("Reminder", True)
+    assert eventually(lambda: set((found := reminders(stack, first)).values()) == {"sent"} and found) == {
+        ("before_2h", "email"): "sent", ("before_2h", "sms"): "sent"}  # fmt: skip
+    press(stack, text, "reply", text="STOP")
+    eventually(lambda: ask(stack, "GET", "/api/suppressions?channel=sms")["data"])
+    second = ask(stack, "POST", "/api/jobs", {**job, "title": "Gutters", "start_at": in_minutes(25)}, status=201)["id"]
+    told = eventually(lambda: "scheduled" not in (found := reminders(stack, second)).values() and "claimed" not in found.values() and found)
+    assert told == {("before_2h", "email"): "sent", ("before_2h", "sms"): "skipped"}
+
+    outcomes = {"delivered": 2, "opened": 1, "unsubscribed": 1}
+    eventually(lambda: outcomes.items() <= ask(stack, "GET", campaign)["progress"]["outcomes"].items())
+    assert [one["text"] for one in mailbox(stack, to=NUMBER) if one["incoming"]] == ["STOP"]
