@@ -103,6 +103,18 @@ def test_a_text_its_delivery_and_an_answer(fake, told):
     assert [one.text[:4] for one in fake.store.conversation(NUMBER)] == ["Hell", "Stop", "You "]
 
 
+def test_a_number_that_said_stop_is_refused_until_it_says_start(fake):
+    kept = fake.store.find(providers.send(outgoing("sms"), once=True))
+    for word, refused in (("Stop by at 10", False), ("STOP", True), ("thanks", True), ("START", False), ("quit", True)):
+        fake.reply(kept, word)
+        if refused:
+            with pytest.raises(Refused, match="opted_out") as caught:
+                providers.send(outgoing("sms"), once=True)
+            assert not caught.value.retryable
+        else:
+            providers.send(outgoing("sms"), once=True)
+
+
 @pytest.mark.parametrize("channel", ["email", "sms"])
 @pytest.mark.parametrize(
     ("mode", "failure", "retryable", "taken"),

@@ -128,12 +128,20 @@ class Providers:
             message = read_mail(given, f"0107{int(now * 1000):012x}-{uuid.uuid4()}-000000", now, self.region)
         else:
             message = read_text(given, str(uuid.uuid4()), now)
+            if self._opted_out(message.recipients[0]):
+                raise Refusal(400, "ConflictException", "The destination phone number is opted out.", "DESTINATION_PHONE_NUMBER_OPTED_OUT")
         message = self.store.add(message)
         self._show(message)
         # Without a configuration set, there is nowhere to tell it.
         if message.configuration_set:
             self._told_by_itself(message)
         return message.id
+
+    def _opted_out(self, number: str) -> bool:
+        """Whether the last word from a number was STOP, in the provider's own words for it, and no START came after it."""
+        said = [one.text for one in self.store.conversation(number) if one.incoming]
+        words = [text for text in said if rules.provider_answers(text) or rules.keyword(text) == "start"]
+        return bool(words) and rules.provider_answers(words[-1])
 
     def _told_by_itself(self, message: Message) -> None:
         if message.channel == "sms":
@@ -263,7 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
             message_id = providers.take(channel, json.loads(body or b"{}"))
         except Refusal as refusal:
             # REST reads the error's name in a header, AWS JSON in the body.
-            self._send(refusal.status, {"__type": refusal.code, "message": str(refusal), "Message": str(refusal)}, refusal.code)
+            told = {"__type": refusal.code, "message": str(refusal), "Message": str(refusal)}
+            self._send(refusal.status, {**told, "Reason": refusal.reason} if refusal.reason else told, refusal.code)
             return
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self._send(400, {"__type": "SerializationException", "message": str(error)}, "SerializationException")

@@ -25,10 +25,10 @@ _LONGEST_TEXT: Final = 1600
 class Refusal(Exception):  # noqa: N818  (an answer, not a defect)
     """The provider does not take it."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        """An HTTP status, the exception's name in the provider's API, and what it says."""
+    def __init__(self, status: int, code: str, detail: str, reason: str | None = None) -> None:
+        """An HTTP status, the exception's name in the provider's API, what it says, and, for some, a word for why."""
         super().__init__(detail)
-        self.status, self.code = status, code
+        self.status, self.code, self.reason = status, code, reason
 
 
 def read_mail(given: Json, message_id: str, at: float, region: str) -> Message:
