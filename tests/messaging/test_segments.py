@@ -75,6 +75,13 @@ def test_a_snapshot_is_whoever_fitted_when_it_was_taken(invoke, create, contact)
     assert (change.status, change.json["errors"][0]["pointer"], change.json["errors"][0]["code"]) == (422, "#/definition", "not_dynamic")
 
 
+def test_a_snapshot_is_taken_in_steps_and_misses_nobody(invoke, create, contact, monkeypatch):
+    monkeypatch.setattr(service, "STEP", 2)
+    found = [str(contact("vip")) for _ in range(4)]
+    contact()
+    assert members(invoke, create(kind="snapshot", definition=VIP).json["id"], sort="created_at") == found
+
+
 def test_a_snapshot_takes_no_more_than_it_may(create, contact, monkeypatch):
     monkeypatch.setattr(service, "MOST_MEMBERS", 1)
     contact("vip"), contact("vip")

@@ -155,11 +155,11 @@ def _found(where: Where) -> str:
 def preview(tx: Tx, where: Where, *, most: int, shown: int) -> tuple[int, list[dict[str, Any]]]:
     """How many there are, `most` + 1 if there are more, and those that were added last."""
     statement = f"""
-      with found as materialized (select c.id {_found(where)} limit {most + 1:d})
+      with found as materialized (select c.id, c.created_at {_found(where)} limit {most + 1:d})
       select (select count(*) from found) as number,
              (select coalesce(json_agg(r), '[]') from (
-                select {_PERSON} from (select f.id from found f order by f.id desc limit {shown:d}) n
-                  join contacts c on c.tenant_id = app.tenant() and c.id = n.id order by c.id desc) r) as sample"""
+                select {_PERSON} from (select f.id from found f order by f.created_at desc, f.id desc limit {shown:d}) n
+                  join contacts c on c.tenant_id = app.tenant() and c.id = n.id order by c.created_at desc, c.id desc) r) as sample"""
     row = tx.execute(text(statement), where.parameters).one()
     return row.number, row.sample
 
@@ -173,11 +173,16 @@ def contacts(tx: Tx, where: Where, request: Request) -> Any:
     return page(tx, statement.where(belongs), request, {"created_at": c.created_at}, c.id)
 
 
-def take(tx: Tx, segment_id: UUID, where: Where, *, most: int) -> int:
-    """Make whoever fits now members of a segment; returns how many, `most` + 1 if there are more."""
-    statement = f"""insert into segment_members (segment_id, contact_id, created_at)
-      select cast(:segment_id as uuid), c.id, :now {_found(where)} limit {most + 1:d}"""
-    return tx.execute(text(statement), {**where.parameters, "segment_id": segment_id, "now": tx.now}).rowcount
+def take(tx: Tx, segment_id: UUID, where: Where, *, after: UUID, step: int) -> tuple[int, UUID | None]:
+    """Make the next of those who fit members of a segment, in the order of their ids; returns how many, and the last of them."""
+    statement = f"""
+      with added as (
+        insert into segment_members (segment_id, contact_id, created_at)
+        select cast(:segment_id as uuid), c.id, :now {_found(where)} and c.id > cast(:after as uuid) order by c.id limit {step:d}
+        returning contact_id)
+      select (select count(*) from added) as number, (select a.contact_id from added a order by a.contact_id desc limit 1) as last"""
+    row = tx.execute(text(statement), {**where.parameters, "segment_id": segment_id, "now": tx.now, "after": after}).one()
+    return row.number, row.last
 
 
 _ADD = text("""
