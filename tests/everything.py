@@ -69,7 +69,7 @@ ROWS: dict[str, dict[str, str]] = {
     "reminders": {"contact_id": ":contacts", "job_id": ":jobs", "type": "'job_upcoming'", "rule": "'before_24h'", "anchor_at": "now()",
                   "send_at": "now() + interval '1 day'", "next_at": "now() + interval '1 day'", "expires_at": "now() + interval '2 days'",
                   "channel": "'email'", "consent_event_id": ":consent_events"},
-    "messaging_settings": {},
+    "messaging_settings": {"postal_address": "'1 Main St'"},
     "message_templates": {"key": "'welcome'", "channel": "'email'", "name": "'Welcome'", "subject": "'x'", "body_text": "'x'"},
     "segments": {"name": "'Everybody'", "kind": "'manual'"},
     "segment_members": {"segment_id": ":segments", "contact_id": ":contacts"},

@@ -75,6 +75,8 @@ BODIES: dict[str, Any] = {
     },
     "POST /api/segments": {"name": "sample", "kind": "manual", "contact_ids": [":contacts"]},
     "POST /api/segments/preview": {"segment_id": ":segments"},
+    "POST /api/campaigns": {"name": "Spring", "channel": "email", "segment_id": ":segments", "template_id": ":message_templates"},
+    "POST /api/campaigns/{campaign_id}/launch": {"dry_run_hash": "0" * 64},
     "POST /api/contacts/{contact_id}/merge-preview": {"merged_id": ":second_contact"},
     "POST /api/contacts/{contact_id}/merge": {"merged_id": ":second_contact"},
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},

@@ -32,6 +32,7 @@ _LINK = """update sign_in_links set nonce_hash = :nonce_hash, code_hash = :code_
 _RIPE = "insert into outbox (tenant_id, id, topic, payload) values (:tenant, gen_random_uuid(), 'mail', '{}')"
 _OPEN = """update invoices set status = 'open', number = 8, number_text = 'INV-8', subtotal_cents = 100, total_cents = 100,
   issued_on = current_date, due_on = current_date, opened_at = now() where tenant_id = :tenant and status = 'draft'"""
+_UNDER_WAY = "update campaigns set status = '{}' where tenant_id = :tenant"
 ARRANGED = {
     "billing.invoice_uncollectible": _OPEN,
     "billing.invoice_void": _OPEN,
@@ -63,8 +64,23 @@ ARRANGED = {
                        "household": [], "organization": {}, "ledger": [], "led": []}'
         from gone g where m.tenant_id = :tenant""",
     "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
+    "messaging.campaign_cancel": _UNDER_WAY.format("sending"),
+    "messaging.campaign_launch": """update campaigns set dry_run_hash = repeat('0', 64), dry_run_at = now(),
+      dry_run = jsonb_build_object('at', now(), 'hash', repeat('0', 64), 'segment', 'Everybody', 'sample', '[]'::jsonb, 'when', '[]'::jsonb,
+        'parts', jsonb_build_object('audience', repeat('0', 64), 'content', repeat('0', 64), 'schedule', repeat('0', 64)),
+        'audience', jsonb_build_object('total', 0, 'to_send', 0, 'excluded', '{}'::jsonb), 'cost_micros', 0, 'currency', 'USD',
+        'sms_segments', null, 'warnings', '[]'::jsonb) where tenant_id = :tenant""",
+    "messaging.campaign_pause": _UNDER_WAY.format("sending"),
+    "messaging.campaign_resume": _UNDER_WAY.format("paused"),
     "messaging.email_message_retry": "update email_messages set status = 'failed' where tenant_id = :tenant",
     # The one that the event names.
+    "messaging.send_campaign": """with campaign as (
+        insert into campaigns (tenant_id, id, name, channel, status, segment, subject, body_text, quiet_hours)
+        values (:tenant, '019abf00-0000-7000-8000-000000000003', 'Sample', 'email', 'sending', '{}', 'x', 'x', false) returning id),
+      chunk as (insert into campaign_chunks (tenant_id, campaign_id, chunk, state, queued_at)
+        select :tenant, id, 0, 'queued', '2026-11-21T14:00:00Z' from campaign)
+      insert into campaign_sends (tenant_id, campaign_id, contact_id, channel, chunk)
+      select :tenant, m.id, c.id, 'email', 0 from campaign m cross join contacts c where c.tenant_id = :tenant""",
     "messaging.send_message": """update email_messages set id = '019abf00-0000-7000-8000-000000000003', status = 'pending'
       where tenant_id = :tenant""",
     "lifecycle.organization_restore": "update organizations set deleted_at = now() where tenant_id = :tenant",
@@ -74,6 +90,9 @@ ARRANGED = {
 # What an event has done, besides its answer: a question whose answer is true afterwards.
 DONE = {
     "integrations.run_import": "select status = 'previewed' and (preview ->> 'created')::int = 1 from imports where tenant_id = :tenant",
+    "messaging.send_campaign": """select bool_or(s.state = 'sent') and bool_and(c.status = 'finished')
+      from campaign_sends s join campaigns c on c.id = s.campaign_id
+     where s.tenant_id = :tenant and c.id = '019abf00-0000-7000-8000-000000000003'""",
     "messaging.send_message": "select status = 'sent' and provider_message_id is not null from email_messages where tenant_id = :tenant",
     "operations.relay_outbox": "select bool_and(sent_at is not null) from outbox where tenant_id = :tenant and topic = 'mail'",
     "billing.issue_recurring": "select bool_and(issued_count = 1) from recurring_invoices where tenant_id = :tenant",
