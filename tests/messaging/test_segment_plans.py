@@ -38,10 +38,10 @@ select :t, gen_random_uuid(), md5(:s || n)::uuid, (array['email_sent', 'note_add
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """Two tenants with three thousand contacts each."""
+    """Two tenants with twelve hundred contacts each."""
     tables = ("contacts", "contact_tags", "contact_custom_values", "activities")
-    seed(admin_engine, PEOPLE, rows=3000)
-    tenant = seed(admin_engine, PEOPLE, rows=3000)
+    seed(admin_engine, PEOPLE, rows=1200)
+    tenant = seed(admin_engine, PEOPLE, rows=1200)
     with admin_engine.connect() as connection:
         for table in tables:
             connection.execute(text(f"analyze {table}"))
