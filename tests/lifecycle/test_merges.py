@@ -561,6 +561,11 @@ STAY = {
     "locations": "an organization with a location is not closed",
     "import_rows": "what an import did, as a record",
     "lifecycle_transitions": "append-only, of the organization that is closed",
+    "segment_members": "copied, and taken back with the merge, by a trigger",
+    "campaign_sends": "whom it was sent to; its keys would collide, and the timeline shows it with the survivor",
+    "email_messages": "whom it was written to",
+    "message_events": "append-only; what providers told of a message",
+    "suppressions": "of an address, whoever has it",
     "staff_payments": "what staff recorded before there were invoices; nothing reads it",
 }
 

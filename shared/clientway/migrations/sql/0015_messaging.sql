@@ -325,6 +325,27 @@ call app.guard_tenant_tables(
   array['message_events'],
   array['segment_members', 'campaign_chunks']);
 
+-- A survivor is on the lists that the merged one is on, for as long as they are one. What was sent stays with whom it was sent to:
+-- the keys of campaign_sends would collide, and its contact_id is part of the proof. A suppression is of an address, not of a contact.
+create function app.share_segments() returns trigger language plpgsql set search_path = '' as $$
+begin
+  if new.undone_at is null then
+    insert into public.segment_members (tenant_id, segment_id, contact_id, created_at)
+    select m.tenant_id, m.segment_id, new.survivor_id, new.created_at from public.segment_members m
+     where m.tenant_id = new.tenant_id and m.contact_id = new.merged_id
+    on conflict do nothing;
+  else
+    delete from public.segment_members s using public.segment_members m
+     where s.tenant_id = new.tenant_id and s.contact_id = new.survivor_id and s.created_at = new.created_at
+       and m.tenant_id = new.tenant_id and m.contact_id = new.merged_id and m.segment_id = s.segment_id;
+  end if;
+  return null;
+end $$;
+revoke all on function app.share_segments() from public;
+create trigger segments after insert on public.contact_merges for each row execute function app.share_segments();
+create trigger segments_back after update of undone_at on public.contact_merges for each row
+  when (new.undone_at is not null and old.undone_at is null) execute function app.share_segments();
+
 reset role;
 
 -- Which tenants have something to do at a time: the schedules' question over all of them, which row security keeps from asking.
