@@ -402,26 +402,42 @@ def test_a_slow_worker_is_believed_and_nobody_else_sends(launched, provider, adm
     assert set(provider.ids.values()) == {1}
 
 
-def test_a_commit_without_an_answer_gives_back_what_it_may_have_claimed(launched, provider, monkeypatch):
-    campaign = launched(5)
+@pytest.mark.parametrize("which", range(5))
+def test_a_commit_without_an_answer_is_no_reason_to_send_twice_or_not_at_all(which, launched, provider, monkeypatch):
+    """The claim's, the report's, that of the chunk's end and the campaign's."""
+    campaign = launched(30)
     campaign.pump()
     [body] = campaign.relayed()
-    commit, lost = db.commit, []
+    commit, commits = db.commit, []
 
     def lose(tx, last=None):
         commit(tx, last)
-        if not lost and campaign.states["sending"]:
-            lost.append(tx)
+        commits.append(tx)
+        if len(commits) == which + 1:
             raise db.CommitUnknown("The connection broke.", fresh=False, sent_commit=True)
 
     monkeypatch.setattr(db, "commit", lose)
-    with pytest.raises(db.CommitUnknown):
-        work(body)
+    assert work(body) == 30
 
-    assert lost
-    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("queued", 0): 5}
-    work(body)
-    assert campaign.states == {"sent": 5}
+    assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
+    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("sent", 1): 30}
+    assert campaign.status == "finished"
+
+
+def test_where_the_database_stays_away_the_message_comes_again(launched, provider, monkeypatch):
+    campaign = launched(30)
+    campaign.pump()
+    [body] = campaign.relayed()
+
+    def fail(_entry, **_how):
+        raise db.Unavailable("The database cannot be reached at the moment.")
+
+    with monkeypatch.context() as away:
+        away.setattr(db, "begin", fail)
+        with pytest.raises(db.Unavailable):
+            work(body)
+    assert provider.sent == []
+    assert work(body) == 30
 
 
 @pytest.mark.parametrize("topic", ["campaign.other", "mail"])

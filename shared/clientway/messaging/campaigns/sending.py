@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from uuid import UUID, uuid4
 
 from clientway import db
@@ -38,6 +38,7 @@ _DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
 _FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
 
 Clock = Callable[[], datetime | None]
+T = TypeVar("T")
 
 
 class Payload(Schema):
@@ -96,8 +97,7 @@ class _Worker:
         """Batch after batch; returns how many messages the provider took."""
         sent = seen = 0
         while not (self.tired or self.until()):
-            token = uuid4()
-            claimed = self._claim(token)
+            token, claimed = persistently(self._claim)
             seen += claimed.seen
             if claimed.recipients and self.content is not None:
                 results = self._deliver(self.content, claimed.recipients)
@@ -108,18 +108,17 @@ class _Worker:
         self._settle()
         return sent
 
-    def _claim(self, token: UUID) -> claims.Claimed:
-        def claim() -> claims.Claimed:
+    def _claim(self) -> tuple[UUID, claims.Claimed]:
+        """Claim a batch under a token of its own."""
+        token = uuid4()
+        try:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 self.content = self.content or claims.content(tx, self.campaign_id)
                 if self.content is None:
-                    return claims.Claimed([], 0)
-                return claims.claim(tx, self.content, self.chunk, self.turn, token)
-
-        try:
-            return claim()
+                    return token, claims.Claimed([], 0)
+                return token, claims.claim(tx, self.content, self.chunk, self.turn, token)
         except db.CommitUnknown:
-            # Whether they are claimed is not known; that none of them was tried is. Then whoever comes next may have them.
+            # Whether they are claimed is not known; that none of them was tried is. So they may be claimed again.
             persistently(lambda: self._hand_back(token))
             raise
 
@@ -187,11 +186,20 @@ class _Worker:
         persistently(record)
 
     def _settle(self) -> None:
-        with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
-            last = chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.tired else None)
-        if last:
+        tried = []
+
+        def settle() -> bool:
+            tried.append(1)
+            with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
+                return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.tired else None)
+
+        def finish() -> None:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 chunks.finish(tx, self.campaign_id)
+
+        # A second time it may find that the first has settled it, and does not know any more what that said.
+        if persistently(settle) or len(tried) > 1:
+            persistently(finish)
 
 
 def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing:
@@ -208,7 +216,7 @@ def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing:
     )  # fmt: skip
 
 
-def persistently(act: Callable[[], None]) -> None:
+def persistently(act: Callable[[], T]) -> T:
     """Do what must not be lost, again and again while the database is away. It may have been done before: it counts once."""
     for seconds in _DATABASE_PATIENCE:
         try:
