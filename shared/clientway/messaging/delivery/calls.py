@@ -1,10 +1,10 @@
 """A call of a provider: the client for it, and what its errors say of the message."""
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Final
 
 from clientway.messaging.delivery.message import PROVIDER_TIMEOUT_SECONDS, Refused, Unclear
@@ -12,7 +12,9 @@ from clientway.messaging.delivery.message import PROVIDER_TIMEOUT_SECONDS, Refus
 # A connection that was idle for so long may be gone without a word (a frozen function hears nothing): what is sent over it is
 # lost, and nobody could say whether the message went out. A new one costs a handshake.
 _IDLE_SECONDS: Final = 10.0
+_clients: dict[tuple[str, bool], Any] = {}
 _last_used: dict[tuple[str, bool], float] = {}
+_making = threading.Lock()
 
 THROTTLED: Final = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestThrottled", "LimitExceededException",
@@ -28,8 +30,7 @@ NOT_THE_MESSAGES: Final = frozenset(
 _SERVER_ERROR, _TOO_MANY = 500, 429
 
 
-@cache
-def _client(service: str, *, once: bool) -> Any:
+def _make(service: str, *, once: bool) -> Any:
     # Here and not above: boto3 takes a third of a second, and some who import this never send.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
@@ -49,17 +50,32 @@ def _client(service: str, *, once: bool) -> Any:
 
 def client(service: str, *, once: bool) -> Any:
     """The client of a provider's service; `once`: it never repeats a request by itself."""
-    made, now = _client(service, once=once), time.monotonic()
-    if now - _last_used.get((service, once), now) > _IDLE_SECONDS:
-        made.close()
-    _last_used[service, once] = now
+    key, now = (service, once), time.monotonic()
+    # Threads share a client, but making one is not theirs to do at the same time.
+    with _making:
+        made = _clients.get(key)
+        if made is None:
+            made = _clients[key] = _make(service, once=once)
+        elif now - _last_used[key] > _IDLE_SECONDS:
+            made.close()
+        _last_used[key] = now
     return made
 
 
 def forget() -> None:
     """Make the clients anew: their environment changed."""
-    _client.cache_clear()
+    for one in _clients.values():
+        one.close()
+    _clients.clear()
     _last_used.clear()
+
+
+def message_id(answer: Mapping[str, Any]) -> str:
+    """The provider's id of a message that it took. Raises Unclear for an answer without one: taken, as far as anybody can tell."""
+    found = answer.get("MessageId")
+    if not found:
+        raise Unclear("the provider's answer has no id")
+    return str(found)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def send(message: Outgoing, *, once: bool) -> str:
         raise Refused("invalid", "a mail needs a recipient and a subject", retryable=False)
     request = _request(message)
     with calls.told():
-        return str(calls.client("sesv2", once=once).send_email(**request)["MessageId"])
+        return calls.message_id(calls.client("sesv2", once=once).send_email(**request))
 
 
 def _request(message: Outgoing) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def send(message: Outgoing, *, once: bool) -> str:
         raise Refused("no_sender", "no number or sender id to send from is set", retryable=False)
     request = _request(message, origin)
     with calls.told():
-        return str(calls.client("pinpoint-sms-voice-v2", once=once).send_text_message(**request)["MessageId"])
+        return calls.message_id(calls.client("pinpoint-sms-voice-v2", once=once).send_text_message(**request))
 
 
 def _request(message: Outgoing, origin: str) -> dict[str, Any]:
