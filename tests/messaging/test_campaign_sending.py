@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from sqlalchemy import text
 
 from clientway import db
 from clientway.messaging import links
-from clientway.messaging.campaigns import chunks, sending
+from clientway.messaging.campaigns import chunks, claims, sending
 from clientway.messaging.delivery import providers
 from clientway.messaging.delivery.message import Refused, Unclear
 from tests import campaigns
@@ -440,7 +441,43 @@ def test_where_the_database_stays_away_the_message_comes_again(launched, provide
     assert work(body) == 30
 
 
+def claimed(tx, campaign, body, token):
+    """What a worker claims with a chunk's message."""
+    turn = datetime.fromisoformat(json.loads(body)["payload"]["turn"])
+    return claims.claim(tx, claims.content(tx, campaign.id), 0, turn, token)
+
+
+def test_two_workers_at_one_chunk_claim_different_people(launched, provider, tenant):
+    campaign = launched(30)
+    campaign.pump()
+    [body] = campaign.relayed()
+
+    with db.job_transaction(tenant.id) as one, db.job_transaction(tenant.id) as other:
+        first = claimed(one, campaign, body, uuid4())
+        second = claimed(other, campaign, body, uuid4())
+
+    assert (len(first.recipients), len(second.recipients)) == (25, 5)
+    assert len({recipient.id for recipient in first.recipients + second.recipients}) == 30
+
+
+def test_a_report_under_another_token_writes_nothing(launched, provider, tenant):
+    campaign, token = launched(2), uuid4()
+    campaign.pump()
+    [body] = campaign.relayed()
+    with db.job_transaction(tenant.id) as tx:
+        content, recipients = claims.content(tx, campaign.id), claimed(tx, campaign, body, token).recipients
+    results = [claims.Result(one.id, "sent", provider_message_id="x") for one in recipients]
+
+    with db.job_transaction(tenant.id) as tx:
+        assert claims.record(tx, content, uuid4(), results) == 0
+    assert campaign.states == {"sending": 2}
+    with db.job_transaction(tenant.id) as tx:
+        assert claims.record(tx, content, token, results) == 2
+        assert claims.record(tx, content, token, results) == 0
+    assert campaign.states == {"sent": 2}
+
+
 @pytest.mark.parametrize("topic", ["campaign.other", "mail"])
 def test_no_message_of_ours(topic):
     with pytest.raises(ValidationError):
-        work(json.dumps({"id": str(links.UUID(int=1)), "tenant_id": str(links.UUID(int=1)), "topic": topic, "payload": {}}))
+        work(json.dumps({"id": str(uuid4()), "tenant_id": str(uuid4()), "topic": topic, "payload": {}}))
