@@ -62,7 +62,7 @@ NAMES = {
 }
 # Fields that end in _id and are not ours: another system's ids.
 EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
-# Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug.
+# Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug, `:staff` for our address.
 BODIES: dict[str, Any] = {
     "POST /api/create-job-with-client": {"org_client_id": ":contacts", "start_at": "2030-01-07T10:00:00Z"},
     "POST /api/job-series": {"contact_id": ":contacts", "rrule": "FREQ=WEEKLY", "starts_local": "2030-01-07T10:00:00"},
@@ -77,6 +77,7 @@ BODIES: dict[str, Any] = {
     "POST /api/segments/preview": {"segment_id": ":segments"},
     "POST /api/campaigns": {"name": "Spring", "channel": "email", "segment_id": ":segments", "template_id": ":message_templates"},
     "POST /api/campaigns/{campaign_id}/launch": {"dry_run_hash": "0" * 64},
+    "POST /api/campaigns/{campaign_id}/test": {"to": [":staff"]},
     "POST /api/contacts/{contact_id}/merge-preview": {"merged_id": ":second_contact"},
     "POST /api/contacts/{contact_id}/merge": {"merged_id": ":second_contact"},
     "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
@@ -287,7 +288,8 @@ class Rows:
         if isinstance(value, list):
             return [self._filled(one) for one in value]
         if isinstance(value, str) and value.startswith(":"):
-            return self.tenant.slug if value == ":tenant" else str(self.ids[value[1:]])
+            ours = {":tenant": self.tenant.slug, ":staff": f"{self.tenant.slug}@staff.example"}
+            return ours.get(value) or str(self.ids[value[1:]])
         return value
 
     def example(self, schema: dict[str, Any], name: str = "") -> Any:  # noqa: PLR0911  (a line for each type)

@@ -25,6 +25,7 @@ RULES = {
         "same_contact", "other_currency", "negative_total", "negative_tax", "unknown_invoice", "unknown_job", "unknown_quote", "exclusive", "over_allocated",
         # Messages: what a template may hold, whom a mail goes to, what hours the law leaves.
         "template_syntax", "template_not_allowed", "template_variable_unknown", "not_for_sms", "unknown_template", "no_address", "says_nothing",
+        "unknown_segment", "other_channel", "postal_address_missing", "no_member",
         "too_late", "too_short", "out_of_range", "duplicate", "too_many",
         # Definitions of segments: what goes with a field or an event, how deep and how much.
         "unknown_segment", "wrong_operator", "not_a_list", "not_a_range", "empty_range", "not_days", "no_value", "not_here", "not_dynamic",

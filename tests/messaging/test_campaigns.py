@@ -7,6 +7,7 @@ import pytest
 
 from clientway.messaging.campaigns import rules
 from clientway.messaging.campaigns.schemas import Campaign, CampaignPreview, CampaignSend, CampaignWithProgress
+from clientway.messaging.mails.schemas import EmailMessage
 from clientway.schemas import Page
 from tests.messaging import campaigning
 from tests.messaging.campaigning import WORDS
@@ -236,6 +237,28 @@ def test_a_preview_says_why_somebody_would_get_nothing(stage):
     assert (unknown.status, unknown.json["errors"][0]["code"]) == (422, "unknown_contact")
 
 
+def test_a_test_goes_to_members_only_and_says_that_it_is_one(stage, tenant):
+    campaign = stage.draft(stage.person())
+    staff = f"{tenant.slug}@staff.example"
+
+    sent = stage.post("test_send", campaign["id"], {"to": [staff.upper(), staff]})
+
+    assert sent.status == 201, sent.body
+    EmailMessage.model_validate_json(sent.body)
+    assert (sent.json["to"], sent.json["subject"], sent.json["contact_id"]) == ([staff], "[Test] Spring at Test tenant", None)
+    assert stage.run("select payload ->> 'email_message_id' from outbox where tenant_id = :t and topic = 'message.send'") == [
+        (sent.json["id"],)
+    ]
+    for body, code in (({"to": [staff, "ana@people.example"]}, "no_member"), ({"to": []}, "too_short"), ({"to": [staff] * 4}, "too_long")):
+        refused = stage.post("test_send", campaign["id"], body)
+        assert (refused.status, refused.json["errors"][0]["code"], refused.json["errors"][0]["pointer"]) == (422, code, "#/to")
+    text_message = stage.post("test_send", stage.draft(channel="sms")["id"], {"to": [staff]})
+    assert (text_message.status, text_message.json["errors"][0]["code"]) == (422, "other_channel")
+    assert stage.post("test_send", campaign["id"], {"to": [staff]}, headers={"Idempotency-Key": ""}).status == 400
+    assert stage.post("test_send", campaign["id"], {"to": [staff]}, token=tenant.viewer).status == 403
+    assert stage.read(campaign["id"])["status"] == "draft"
+
+
 def test_recipients_are_paged_and_filtered(stage, invoke):
     people = [stage.person(unsubscribed_at=SOON if number == 3 else None) for number in range(5)]
     one = stage.sending(*people)
@@ -246,7 +269,7 @@ def test_recipients_are_paged_and_filtered(stage, invoke):
         seen += [row["contact_id"] for row in answer.json["data"]]
         cursor = answer.json["next_cursor"]
 
-    assert (seen, cursor) == ([str(person) for person in people], None)
+    assert (seen, cursor) == ([str(person) for person in sorted(people)], None)
     [skipped] = invoke("messaging/campaign_sends", path={"campaign_id": one}, query={"state": "skipped"}).json["data"]
     assert (skipped["contact_id"], skipped["reason"]) == (str(people[3]), "unsubscribed")
     [own] = invoke("messaging/campaign_sends", path={"campaign_id": one}, query={"contact_id": people[1]}).json["data"]

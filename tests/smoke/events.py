@@ -162,7 +162,7 @@ def _fill_request(event: dict[str, Any], route: Route, rows: Rows) -> None:
     portal = (route.path or "").startswith("/api/portal/")
     people = {"email": "ana@bistro.example" if portal else f"{rows.tenant.slug}@staff.example", "tenant": rows.tenant.slug}
     if event.get("body"):
-        body = json.loads(event["body"])
+        body = json.loads(event["body"].replace("{staff}", people["email"]))
         event["body"] = json.dumps({**body, **{field: value for field, value in people.items() if field in body}, **_named(body, rows)})
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
     if claims:

@@ -1,5 +1,6 @@
 """The tenant's members."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,11 @@ def listed(*, role: str | None = None) -> Select[Any]:
 def one(membership_id: UUID) -> Select[Any]:
     """One of them, with the list's columns."""
     return listed().where(memberships.c.id == membership_id)
+
+
+def addresses_among(addresses: Collection[str]) -> Select[Any]:
+    """Addresses of live memberships, of these only."""
+    return listed().with_only_columns(users.c.email_norm).where(users.c.email_norm.in_(addresses))
 
 
 def invite(tx: Tx, *, membership_id: UUID, user_id: UUID, email_norm: str, role: str) -> dict[str, Any]:

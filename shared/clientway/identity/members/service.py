@@ -1,5 +1,6 @@
 """Who belongs to the tenant and what they may do."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -33,6 +34,11 @@ class InvalidEmail(Unprocessable):
 def page(tx: Tx, request: paging.Request, *, role: str | None) -> Any:
     """The tenant's members."""
     return paging.page(tx, queries.listed(role=role), request, queries.SORTS, queries.ROW_ID)
+
+
+def among(tx: Tx, addresses: Collection[str]) -> set[str]:
+    """Which of these addresses, in their one form, are members'."""
+    return set(tx.execute(queries.addresses_among(addresses)).scalars())
 
 
 def get(tx: Tx, membership_id: UUID) -> Member:

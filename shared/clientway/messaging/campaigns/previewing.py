@@ -6,13 +6,17 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from clientway import effects, normalise
 from clientway.db import Tx
+from clientway.errors import FieldError
+from clientway.identity.members import service as members
 from clientway.messaging.campaigns import content, queries
-from clientway.messaging.campaigns.schemas import CampaignPreview
-from clientway.messaging.campaigns.service import absent, refused, words
+from clientway.messaging.campaigns.schemas import CampaignPreview, CampaignTest
+from clientway.messaging.campaigns.service import CampaignRefused, absent, refused, words
+from clientway.messaging.mails import service as mails
 from clientway.messaging.policy import sql as policy
 from clientway.messaging.settings import service as settings
-from clientway.messaging.templates.rules import segments_of
+from clientway.messaging.templates.rules import Rendered, segments_of
 from clientway.messaging.templates.variables import SAMPLE
 
 
@@ -48,6 +52,20 @@ def preview(tx: Tx, campaign_id: UUID, contact_id: UUID | None) -> CampaignPrevi
         sms_segments=None if mail else segments_of(rendered.text),
         excluded=None if person is None else person["reason"],
     )
+
+
+def send_test(tx: Tx, campaign_id: UUID, asked: CampaignTest) -> Any:
+    """Mail what a recipient would get to members of the tenant, marked as a test. Raises NotFound (404), CampaignRefused (422)."""
+    to = list(dict.fromkeys(normalise.email(address) or "" for address in asked.to))
+    known = members.among(tx, to)
+    errors = [FieldError("#/to", "no_member", "only members of the tenant get a test")] if known != set(to) else []
+    seen = preview(tx, campaign_id, asked.contact_id)
+    if seen.subject is None:
+        errors.append(FieldError("#/to", "other_channel", "a text message is not tried by mail: look at its preview"))
+    if errors:
+        raise CampaignRefused("The test cannot be sent.", errors=errors)
+    effects.audit(tx, "campaign.tested", "campaign", campaign_id, {"to": to})
+    return mails.send_rendered(tx, to, Rendered(f"[Test] {seen.subject}", seen.text, seen.html), template="campaign_test")
 
 
 def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from clientway.messaging.campaigns.rules import Reason, Status
-from clientway.schemas import Id, Patch, Schema, Text, Timestamp, Trimmed, Version
+from clientway.schemas import Email, Id, Patch, Schema, Text, Timestamp, Trimmed, Version
 
 Channel = Literal["email", "sms"]
 Purpose = Literal["marketing", "transactional"]
@@ -98,6 +98,13 @@ class CampaignPreview(Schema):
     headers: dict[str, str] = Field(description="What makes one-click unsubscribing work. The link of a preview is a sample.")
     sms_segments: int | None = Field(description="How many parts a text message is billed as.")
     excluded: Reason | None = Field(description="Why this contact would get nothing; null when they would.")
+
+
+class CampaignTest(Schema):
+    """Who of the staff is to see it."""
+
+    to: Annotated[list[Email], Field(min_length=1, max_length=3)] = Field(description="Members of the tenant.")
+    contact_id: Id | None = Field(None, description="Whose message it is; a sample recipient's, when left out.")
 
 
 class DryRunPerson(Schema):

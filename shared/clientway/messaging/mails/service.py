@@ -16,7 +16,7 @@ from clientway.messaging.settings import service as messaging_settings
 from clientway.messaging.templates import queries as people
 from clientway.messaging.templates import rules
 from clientway.messaging.templates import service as templates
-from clientway.messaging.templates.rules import Source
+from clientway.messaging.templates.rules import Rendered, Source
 from clientway.paging import Request
 
 TOPIC: Final = "message.send"
@@ -69,6 +69,19 @@ def create(tx: Tx, asked: EmailMessageCreate) -> Any:
     answer = queries.insert(tx, message_id, row)
     told = {"contact_id": asked.contact_id, "recipients": len(to), "template": asked.template}
     effects.audit(tx, "email_message.created", "email_message", message_id, told)
+    effects.publish(tx, TOPIC, {"email_message_id": message_id})
+    return answer
+
+
+def send_rendered(tx: Tx, to: list[str], rendered: Rendered, *, template: str) -> Any:
+    """Have a mail sent that has been rendered already, under a name for what it is."""
+    message_id = uuid7()
+    row: dict[str, Any] = {
+        "contact_id": None, "to": to, "template": template, "data": {}, "subject": rendered.subject, "body_text": rendered.text,
+        "body_html": rendered.html,
+    }  # fmt: skip
+    answer = queries.insert(tx, message_id, row)
+    effects.audit(tx, "email_message.created", "email_message", message_id, {"recipients": len(to), "template": template})
     effects.publish(tx, TOPIC, {"email_message_id": message_id})
     return answer
 
