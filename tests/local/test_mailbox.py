@@ -2,14 +2,19 @@
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from clientway.local.messages.pages import Pages
 from clientway.local.messages.providers import Providers
-from clientway.local.server import Answer, Gateway, Request
+from clientway.local.peers import is_ours
+from clientway.local.server import Answer, Gateway, Request, serve
 
 EVIL = '<script>alert("1")</script>'
 NUMBER, OURS = "+14155552671", "+14155550100"
@@ -98,6 +103,34 @@ def test_other_sites_neither_read_nor_press(fake, ask, method, headers, status):
     one = mail(fake)
     assert ask(method, f"/mailbox/{one}/bounce" if method == "POST" else "/mailbox", **headers)[0] == status
     assert ("bounce" in [event.name for event in fake.store.events([fake.store.find(one)])]) == (status == 303)
+
+
+def test_other_users_of_the_machine_are_refused(fake, tmp_path):
+    pages = Pages(fake, "http://127.0.0.1")
+    gateway = Gateway([], lambda *_: None, None, pages.answer)
+    server = serve(gateway, 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    # As its own user first, which also loads what a stranger could not read.
+    look = "import os, sys; from urllib.request import urlopen; print(urlopen(sys.argv[1]).status); os.setuid(65534); urlopen(sys.argv[1])"
+    command = [sys.executable, "-S", "-c", look, f"http://127.0.0.1:{server.server_address[1]}/mailbox"]
+    try:
+        seen = subprocess.run(command, capture_output=True, check=False)
+        assert seen.stdout.split() == [b"200"]
+        # Only the administrator can become a stranger.
+        if os.getuid() == 0 and Path("/proc/net/tcp").exists():
+            assert b"HTTP Error 403" in seen.stderr, seen
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    line = "   0: {}:1F90 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000 {:5} 0 1 1 0 20 4 30 10 -1\n"
+    table = tmp_path / "tcp"
+    here = "0100007F" if sys.byteorder == "little" else "7F000001"
+    for owner, ours in ((os.getuid(), True), (0, True), (os.getuid() + 4711, False)):
+        table.write_text("  sl  local_address ...\n" + line.format(here, owner))
+        assert is_ours("127.0.0.1", 8080, table) is ours
+    assert is_ours("127.0.0.1", 8081, table)
+    assert is_ours("127.0.0.1", 8080, tmp_path / "nothing")
 
 
 def test_buttons_make_the_providers_events(fake, ask):

@@ -64,6 +64,17 @@ def create_tenant(
     typer.echo(f"tenant {made.tenant_id}\n{admin_email} can sign in at {_sign_in_url()}")
 
 
+@tenant_app.command("sms-sender")
+def assign_sms_sender(
+    tenant: _Tenant,
+    sender: Annotated[str | None, typer.Option(help="Number (+1…), pool or sender id; without it, the installation's.")] = None,
+) -> None:
+    """Say which number a tenant texts from."""
+    with administrator() as url:
+        service.assign_sms_sender(url, tenant=tenant, sender=sender)
+    typer.echo(f"{tenant} texts from {sender or 'the number of the installation'}")
+
+
 @user_app.command("invite")
 def invite_user(
     tenant: _Tenant, email: Annotated[str, typer.Option(help="Whom to invite; an address that can receive mail.")], role: _Role = "viewer"

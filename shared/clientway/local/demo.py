@@ -73,6 +73,7 @@ def seed(admin_url: str, *, known_key: str | None = None) -> str:
     except NotFound:
         zone = "America/Chicago"
         tenant_id = tenants.create(admin_url, name="Demo Consulting", slug=SLUG, admin_email=ADMIN_EMAIL, time_zone=zone).tenant_id
+        tenants.assign_sms_sender(admin_url, tenant=SLUG, sender=demo_messages.SENDER)
     if known_key and _works(known_key):
         key = known_key
     else:

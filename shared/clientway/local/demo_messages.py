@@ -66,7 +66,7 @@ def prepare(tx: Tx) -> None:
     for segment in _SEGMENTS:
         segments.create(tx, SegmentCreate.model_validate(segment))
     address = "Demo Consulting, 1 Main Street, Springfield, IL 62701"
-    settings.change(tx, MessagingSettingsPatch(postal_address=address, sms_sender=SENDER), version=1)
+    settings.change(tx, MessagingSettingsPatch(postal_address=address), version=1)
 
 
 def phone(number: int) -> str:

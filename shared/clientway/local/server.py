@@ -36,6 +36,7 @@ class Request:
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
     source_ip: str = "127.0.0.1"
+    source_port: int = 0
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, or None."""
@@ -291,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             raise ConnectionAbortedError("The client went away in the middle of its body.")
         target = self.path if self.path.startswith("/") else "/" + self.path.partition("://")[2].partition("/")[2]
-        return Request(self.command, target, self.headers.items(), body, self.client_address[0])
+        return Request(self.command, target, self.headers.items(), body, *self.client_address[:2])
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -2,6 +2,7 @@
 
 What is shown was written by anybody: it is escaped, and a mail's HTML stands in a frame without scripts, forms and pictures from
 elsewhere. Other sites' pages can neither read the mailbox nor press its buttons: the Host and Origin of requests are looked at.
+Nor can other users of this machine, where the system tells whose a connection is: sign-in links stand in there.
 """
 
 import json
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from clientway.local.messages import views
 from clientway.local.messages.providers import TROUBLES, Providers
 from clientway.local.messages.store import Message
+from clientway.local.peers import is_ours
 from clientway.local.server import Answer, Request
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class Pages:
             return None
         if not self._from_here(request):
             return _plain(403, "The mailbox is for this machine's own pages.")
+        if not is_ours(request.source_ip, request.source_port):
+            return _plain(403, "The mailbox is another user's.")
         return self._answer(request, steps) or _plain(404, "There is nothing of this kind.")
 
     def _answer(self, request: Request, steps: list[str]) -> Answer | None:
