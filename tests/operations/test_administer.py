@@ -53,6 +53,24 @@ def test_somebody_is_invited(ask, slug, admin_engine):
     assert role == "admin"
 
 
+@pytest.mark.parametrize(
+    "sender", ["+13055550100", "pool-0a1b2c", "phone-0a1b2c", "CleanCo", "arn:aws:sms-voice:us-east-1:123456789012:pool/pool-0a1b"]
+)
+def test_a_tenant_texts_from_a_number_a_pool_or_a_name(ask, slug, invoke, sender):
+    assert ask(command="tenant sms-sender", tenant=slug, sender=sender)["sms_sender"] == sender
+    key = ask(command="api-key create", tenant=slug, name="by hand")
+
+    assert invoke("messaging/messaging_settings", token=key["token"]).json["sms_sender"] == sender
+    assert ask(command="tenant sms-sender", tenant=slug, sender=None)["sms_sender"] is None
+    shown = invoke("messaging/messaging_settings", token=key["token"]).json
+    assert (shown["sms_sender"], shown["version"]) == (None, 2)
+    assert ask(command="tenant sms-sender", tenant="nobody", sender=sender)["status"] == 404
+
+
+def test_what_is_no_sender_is_refused(ask, slug):
+    assert ask(command="tenant sms-sender", tenant=slug, sender="305 555 0100")["status"] == 422
+
+
 def test_the_state_of_the_schema(ask):
     assert ask(command="status") == {"revision": run.newest(), "newest": run.newest()}
 

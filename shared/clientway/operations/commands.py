@@ -27,6 +27,14 @@ class CreateTenant(Schema):
     phone_region: str = "US"
 
 
+class AssignSmsSender(Schema):
+    """Say which number, pool or sender id a tenant texts from; null is the installation's."""
+
+    command: Literal["tenant sms-sender"]
+    tenant: str
+    sender: str | None
+
+
 class InviteUser(Schema):
     """Give somebody a role at a tenant, or change it, and send them an invitation."""
 
@@ -59,7 +67,7 @@ class Status(Schema):
     command: Literal["status"]
 
 
-Command = Annotated[CreateTenant | InviteUser | CreateApiKey | RevokeApiKey | Status, Field(discriminator="command")]
+Command = Annotated[CreateTenant | AssignSmsSender | InviteUser | CreateApiKey | RevokeApiKey | Status, Field(discriminator="command")]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -89,6 +97,8 @@ def perform(command: Command) -> dict[str, Any]:
         case CreateTenant():
             made = service.create(url, **command.model_dump(exclude={"command"}))
             return {"tenant_id": str(made.tenant_id), "user_id": str(made.user_id), "sign_in_url": sign_in_url}
+        case AssignSmsSender(tenant=tenant, sender=sender):
+            return {"tenant_id": str(service.assign_sms_sender(url, tenant=tenant, sender=sender)), "sms_sender": sender}
         case InviteUser(tenant=tenant, email=email, role=role):
             user_id = service.add_member(url, tenant=tenant, email=email, role=role, sign_in_url=sign_in_url)
             return {"user_id": str(user_id), "sign_in_url": sign_in_url}

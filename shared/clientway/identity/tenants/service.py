@@ -22,6 +22,11 @@ from clientway.ids import uuid7
 ROLES = ("admin", "editor", "viewer")
 KEY_PREFIX_LENGTH = 15
 
+# A number, a pool or number by its id or ARN, or a sender id of letters and digits.
+_SENDER = re.compile(
+    r"\+[1-9][0-9]{6,14}|(?:pool|phone|sender)-[A-Za-z0-9]{1,64}|[A-Za-z0-9-]{0,10}[A-Za-z][A-Za-z0-9-]{0,10}"
+    r"|arn:aws[a-z-]*:sms-voice:[a-z0-9-]+:[0-9]{12}:[a-zA-Z-]+/[A-Za-z0-9/_-]{1,100}"
+)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _REGION = re.compile(r"[A-Z]{2}")
@@ -137,6 +142,20 @@ def revoke_api_key(admin_connection_url: str, *, key: str) -> UUID:
     return revoked
 
 
+def assign_sms_sender(admin_connection_url: str, *, tenant: str, sender: str | None) -> UUID:
+    """Have a tenant text from this number, pool or sender id, or, with None, from the installation's again; return the tenant's id.
+
+    The operator's to say: whoever could take another's number would text in their name and hear what their clients answer.
+    Raises NotFound (404) for an unknown tenant, Unprocessable (422) for what is no sender.
+    """
+    _check(sender=sender is None or _SENDER.fullmatch(sender) is not None)
+    with _administration(admin_connection_url) as connection:
+        tenant_id: UUID | None = connection.scalar(_ASSIGN_SENDER, {"slug": tenant, "sender": sender})
+    if tenant_id is None:
+        raise NotFound(f"There is no tenant {tenant!r}.")
+    return tenant_id
+
+
 def find(admin_connection_url: str, slug: str) -> UUID:
     """The id of the tenant with this slug. Raises NotFound (404)."""
     with _administration(admin_connection_url) as connection:
@@ -157,6 +176,12 @@ with made as (
 )
 insert into memberships (tenant_id, id, user_id, role)
 select made.tenant_id, :membership, person.id, 'admin' from made, person returning user_id
+""")
+_ASSIGN_SENDER = text("""
+insert into messaging_settings as s (tenant_id, sms_sender)
+select t.tenant_id, :sender from tenants t where t.slug = :slug
+on conflict (tenant_id) do update set sms_sender = excluded.sms_sender, version = s.version + 1, updated_at = now()
+returning s.tenant_id
 """)
 _ADD_MEMBER = text("""
 with known as (select tenant_id, name from tenants where slug = :slug

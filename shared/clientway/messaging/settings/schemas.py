@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from clientway.schemas import Email, Patch, Schema, Text, Trimmed, Version
+from clientway.schemas import Email, Patch, Schema, Trimmed, Version
 from clientway.work.reminders.schemas import ReminderRuleInput
 
 # What would end a header or the quotes in it is no name.
@@ -13,16 +13,10 @@ FromName = Annotated[
     StringConstraints(pattern=r'^[^\x00-\x1f\x7f<>"]*[^\s\x00-\x1f\x7f<>"][^\x00-\x1f\x7f<>"]*$', max_length=100, strip_whitespace=True),
 ]
 PostalAddress = Annotated[Trimmed, StringConstraints(max_length=500)]
-# A number, a pool or number by its id or ARN, or a sender id of letters and digits.
-_SENDER = (
-    r"^(\+[1-9][0-9]{6,14}|(pool|phone|sender)-[A-Za-z0-9]{1,64}|[A-Za-z0-9-]{0,10}[A-Za-z][A-Za-z0-9-]{0,10}"
-    r"|arn:aws[a-z-]*:sms-voice:[a-z0-9-]+:[0-9]{12}:[a-zA-Z-]+/[A-Za-z0-9/_-]{1,100})$"
-)
-SmsSender = Annotated[Text, StringConstraints(pattern=_SENDER, max_length=200)]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Micros = Annotated[int, Field(ge=0, le=10**9)]
 _FROM_NAME = "Whom mails are from; the tenant's name, when null."
-_SENDER_TOLD = "Number (+1…), pool or sender id that texts come from; the installation's, when null."
+_SENDER_TOLD = "Number (+1…), pool or sender id that texts come from; the installation's, when null. The operator assigns it."
 _UNTIL = "Nothing of marketing is texted before; by the recipient's clock, no earlier than 08:00."
 _FROM = "Nor from then on; no later than 21:00."
 _RULES = "When clients are reminded of jobs and invoices."
@@ -70,7 +64,6 @@ class MessagingSettingsPatch(Patch):
     from_name: FromName | None = Field(None, description=_FROM_NAME)
     reply_to: Email | None = Field(None, description="Where answers go.")
     postal_address: PostalAddress | None = Field(None, description="Marketing mail has to show it.")
-    sms_sender: SmsSender | None = Field(None, description=_SENDER_TOLD)
     marketing_email_needs_consent: bool | None = Field(
         None, description="Whether marketing is mailed only to who agreed; texted it always is."
     )
