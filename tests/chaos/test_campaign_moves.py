@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -103,7 +102,7 @@ def test_moved_about_while_it_is_sent(ending, tenant, admin_engine, database_url
         assert desk.trespassers == []
         assert set(provider.ids.values()) <= {1}
         rows = campaign.rows()
-        assert Counter(row.state for row in rows if row.id in provider.ids) == {"sent": len(provider.sent)}
+        assert {row.state for row in rows if row.id in provider.ids} <= {"sent"}
         # Nobody is passed over: who did not get it is of a campaign that was canceled.
         assert {row.state for row in rows if row.id not in provider.ids} <= ({"canceled"} if campaign.status == "canceled" else set())
         tally["recipients"] += len(rows)

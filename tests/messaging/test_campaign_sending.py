@@ -268,6 +268,42 @@ def test_where_the_provider_is_away_the_rest_is_not_tried(launched, provider):
     assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == NOON + sending.PAUSE
 
 
+def test_who_was_refused_waits_while_the_others_go_on(launched, provider):
+    campaign = launched(60)
+    campaign.pump(NOON)
+    first = campaign.rows("id")[0].id
+
+    def refuse(message):
+        if message.id == first:
+            raise Refused("unreachable", "no route", retryable=True)
+
+    provider.before = refuse
+    for body in campaign.relayed():
+        work(body, NOON)
+
+    assert len(provider.sent) == 59
+    assert campaign.rows("state, attempts, due_at", f"id = '{first}'") == [("queued", 1, NOON + timedelta(minutes=1))]
+
+
+def test_who_is_last_of_two_at_one_chunk_ends_the_campaign(launched, provider):
+    campaign = launched(30)
+    campaign.pump()
+    [body] = campaign.relayed()
+
+    def again(_message):
+        provider.after = lambda _message: None
+        # The same message, to another worker: it takes those who are left, and finds the chunk at its end.
+        assert work(body) == 5
+        assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "done"
+        assert campaign.status == "sending"
+
+    provider.after = again
+    assert work(body) == 25
+
+    assert campaign.states == {"sent": 30}
+    assert campaign.status == "finished"
+
+
 def test_a_provider_that_is_asked_too_much_is_given_a_rest(launched, provider, monkeypatch):
     campaign, pauses = launched(30), []
     campaign.pump(NOON)
@@ -286,9 +322,9 @@ def test_a_provider_that_is_asked_too_much_is_given_a_rest(launched, provider, m
     assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("sent", 1): 7, ("queued", 0): 23}
     # Held by the outbox, not by a loop; what comes again meanwhile of the former turn finds it over.
     assert campaign.one("select available_at from outbox where tenant_id = :t and sent_at is null") == NOON + sending.PAUSE
+    provider.before = lambda _message: None
     work(body, NOON)
     assert len(provider.sent) == 7
-    provider.before = lambda _message: None
     campaign.send(lambda one: work(one, NOON + sending.PAUSE))
     assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
     assert campaign.status == "finished"

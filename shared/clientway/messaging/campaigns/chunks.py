@@ -75,7 +75,8 @@ def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before:
         return False
     left = tx.execute(_SETTLE, {**given, "now": tx.now, "not_before": not_before}).first()
     if left is None:
-        return False
+        # Somebody else has ended it, and could not end the campaign while this one was still at it.
+        return bool(at.status == "sending")
     if left.state == "waiting" and at.status == "sending" and left.due_at > tx.now:
         if left.due_at <= tx.now + SHORT:
             tx.execute(_REST, {**given, "until": left.due_at, "id": uuid7()})
