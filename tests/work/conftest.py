@@ -55,7 +55,7 @@ def site(tenant, admin_engine) -> Site:
 @pytest.fixture
 def reminding(admin_engine, tenant, site, monkeypatch) -> "Reminding":
     """The tenant's reminders on their way, to providers that stand here."""
-    from tests.work.reminding import Providers, Reminding  # noqa: PLC0415  (which takes Site from here)
+    from tests.work.reminding import Providers, Reminding
 
     made = Providers()
     monkeypatch.setattr(providers, "send", lambda message, *, once: made.send(message, once=once))

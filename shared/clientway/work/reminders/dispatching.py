@@ -125,6 +125,9 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
             return None
         claiming.decide(tx, [_written(row, decision) for row, decision in found], token)
         claimed = [row for row, decision in found if decision.state == "claimed"]
+        if claimed:
+            # Should this worker die, somebody has to look again.
+            wake.at(tx, tx.now + claiming.LEASE, "reminders")
         of = messaging.of(tx)
         sources = {one: templates.source(tx, *one) for one in sorted({(row.type, row.channel) for row in claimed})}
     done.states.update(decision.state for _, decision in found if decision.state != "claimed")
