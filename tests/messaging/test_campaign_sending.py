@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -494,6 +495,33 @@ def test_two_workers_at_one_chunk_claim_different_people(launched, provider, ten
 
     assert (len(first.recipients), len(second.recipients)) == (25, 5)
     assert len({recipient.id for recipient in first.recipients + second.recipients}) == 30
+
+
+def test_a_chunk_is_ended_by_one_worker_after_the_other(launched, provider, tenant):
+    """So that the second sees what the first has written, and a pause waits for both."""
+    campaign = launched(30)
+    campaign.pump()
+    turn = datetime.fromisoformat(json.loads(campaign.relayed()[0])["payload"]["turn"])
+
+    def settle():
+        with db.job_transaction(tenant.id) as tx:
+            return chunks.settle(tx, campaign.id, 0, turn)
+
+    def pause():
+        with db.job_transaction(tenant.id) as tx:
+            tx.execute(text("update campaigns set status = 'paused' where tenant_id = app.tenant() and id = :c"), {"c": campaign.id})
+
+    with ThreadPoolExecutor(2) as pool:
+        with db.job_transaction(tenant.id) as tx:
+            assert chunks.settle(tx, campaign.id, 0, turn) is False
+            waiting = [pool.submit(settle), pool.submit(pause)]
+            with pytest.raises(TimeoutError):
+                waiting[0].result(timeout=0.2)
+            assert not waiting[1].done()
+        assert waiting[0].result(timeout=5) is False
+        waiting[1].result(timeout=5)
+    # Thirty are left, so it is in the queue again: once.
+    assert len(campaign.relayed()) == 1
 
 
 def test_a_report_under_another_token_writes_nothing(launched, provider, tenant):
