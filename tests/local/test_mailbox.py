@@ -197,7 +197,7 @@ def test_things_go_wrong_on_request(fake, ask):
     assert "SES:" not in ask("GET", "/mailbox")[2]
     assert ask("POST", "/mailbox/trouble", {"email": "throttle", "sms": "nonsense", "twice": "on"})[0] == 303
     assert (fake.trouble.mode, fake.trouble.twice) == ({"email": "throttle", "sms": "none"}, True)
-    assert "SES: throttles: come back later." in ask("GET", "/mailbox")[2]
+    assert "SES: throttles (come back later)." in ask("GET", "/mailbox")[2]
     ask("POST", "/mailbox/trouble", {"email": "none"})
     assert (fake.trouble.mode["email"], fake.trouble.twice) == ("none", False)
 

@@ -37,9 +37,9 @@ _STOPPED: Final = "You have opted out and will get no more messages. Reply HELP 
 
 TROUBLES: Final = {
     "none": "Works",
-    "throttle": "Throttles: come back later",
+    "throttle": "Throttles (come back later)",
     "paused": "Sending is paused for this account",
-    "outage": "Outage: answers 503, takes nothing",
+    "outage": "Has an outage (answers 503, takes nothing)",
     "lost": "Takes messages, its answers are lost",
     "refuse": "Refuses every message",
 }
