@@ -320,6 +320,15 @@ def test_pause_resume_and_cancel(stage):
     assert {state for state, _ in stage.sends(one).values()} == {"canceled"}
 
 
+def test_resuming_what_was_all_sent_meanwhile_finishes_it(stage):
+    one = stage.sending(stage.person())
+    stage.post("pause", one)
+    stage.run("update campaign_sends set state = 'sent' where campaign_id = :c", c=one)
+    stage.run("update campaign_chunks set state = 'done' where campaign_id = :c", c=one)
+
+    assert stage.post("resume", one).json["status"] == "finished"
+
+
 def test_a_canceled_one_is_not_frozen(stage):
     campaign = stage.draft(stage.person())
     stage.launch(campaign["id"])
@@ -427,6 +436,7 @@ def test_every_request_keeps_to_its_budget(stage, invoke, counting_proxy):
         "insert into campaign_sends (tenant_id, campaign_id, contact_id, channel, chunk) select tenant_id, :c, id, 'email', 0 from contacts where tenant_id = :t",
         c=one,
     )
+    stage.run("insert into campaign_chunks (tenant_id, campaign_id, chunk) values (:t, :c, 0)", c=one)
     call("list", "campaigns")
     call("sends", "campaign_sends", path=path)
     post("pause", one)

@@ -98,8 +98,8 @@ def resume(tx: Tx, campaign_id: UUID) -> Any:
     if rules.settled(campaign["status"], "resume"):
         return read(tx, campaign_id)
     answer = _moved(tx, campaign, "resume", {"status_reason": None})
-    chunks.pump(tx, campaign_id)
-    return answer
+    # Where nothing is left to be sent, that has finished it.
+    return answer if chunks.pump(tx, campaign_id) else read(tx, campaign_id)
 
 
 def cancel(tx: Tx, campaign_id: UUID) -> Any:
