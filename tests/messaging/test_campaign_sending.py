@@ -1,8 +1,7 @@
-"""A chunk of a campaign on its way: claimed, sent once, and reported; who may not be sent to (any more); what is tried again."""
+"""A chunk of a campaign on its way: claimed, sent once, and reported; who may not be sent to (any more), and when."""
 
 import json
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -10,33 +9,13 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
 
-from clientway import db
 from clientway.messaging import links
-from clientway.messaging.campaigns import chunks, claims, sending
-from clientway.messaging.delivery import providers
-from clientway.messaging.delivery.message import Refused, Unclear
-from tests import campaigns
-from tests.campaigns import Provider
+from clientway.messaging.campaigns import chunks
+from clientway.messaging.delivery.message import Refused
+from tests.messaging import at_work
+from tests.messaging.at_work import NOON, work
 
-NOON = datetime(2026, 11, 24, 17, tzinfo=UTC)
-"""A Tuesday: noon in Miami."""
-
-
-@pytest.fixture
-def provider(monkeypatch):
-    made = Provider()
-    monkeypatch.setattr(providers, "send", made.send)
-    monkeypatch.setattr(sending, "pause", lambda _seconds: None)
-    return made
-
-
-@pytest.fixture
-def launched(admin_engine, tenant):
-    return lambda *how, **what: campaigns.launched(admin_engine, tenant, *how, **what)
-
-
-def work(body, now=None, **how):
-    return sending.work(body, clock=lambda: now, **how)
+launched, provider = at_work.launched, at_work.provider
 
 
 def test_everybody_gets_it_once_and_it_is_written_down(launched, provider, tenant, admin_engine):
@@ -181,172 +160,6 @@ def test_who_is_given_back_to_a_campaign_that_was_canceled_is_canceled_too(launc
     assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "done"
 
 
-def test_an_answer_that_is_lost_is_unknown_and_never_asked_for_again(launched, provider):
-    campaign = launched(2)
-    campaign.pump()
-
-    def lose(_message):
-        provider.after = lambda _message: None
-        raise Unclear("read timeout")
-
-    provider.after = lose
-    campaign.send(work)
-
-    assert campaign.states == {"unknown": 1, "sent": 1}
-    assert campaign.rows("reason", "state = 'unknown'")[0].reason == "the provider's answer was lost: read timeout"
-    assert set(provider.ids.values()) == {1}
-    assert campaign.status == "finished"
-
-
-def test_a_defect_of_the_provider_counts_as_a_lost_answer(launched, provider):
-    campaign = launched(1)
-    campaign.pump()
-
-    def break_down(_message):
-        raise KeyError("MessageId")
-
-    provider.after = break_down
-    campaign.send(work)
-
-    assert campaign.states == {"unknown": 1}
-
-
-def test_what_is_refused_for_good_is_failed(launched, provider):
-    campaign = launched(1)
-    campaign.pump()
-
-    def refuse(_message):
-        raise Refused("MessageRejected", "Email address is not verified.", retryable=False)
-
-    provider.before = refuse
-    campaign.send(work)
-
-    assert campaign.rows("state, reason") == [("failed", "MessageRejected: Email address is not verified.")]
-    assert campaign.status == "finished"
-
-
-def test_what_is_refused_for_now_is_tried_five_times_ever_later(launched, provider):
-    campaign = launched(1)
-    campaign.pump(NOON)
-    waits = []
-
-    def refuse(_message):
-        raise Refused("unreachable", "no route", retryable=True)
-
-    provider.before = refuse
-    now = NOON
-    for _ in range(4):
-        for body in campaign.relayed():
-            work(body, now)
-        [row] = campaign.rows()
-        assert row.state == "queued"
-        waits.append((row.due_at - now).total_seconds())
-        now = row.due_at
-        campaign.pump(now)
-    for body in campaign.relayed():
-        work(body, now)
-
-    assert waits == [60, 120, 240, 480]
-    assert campaign.rows("state, reason, attempts") == [("failed", "unreachable: no route", 5)]
-    assert campaign.status == "finished"
-
-
-def test_where_the_provider_is_away_the_rest_is_not_tried(launched, provider):
-    campaign = launched(20)
-    campaign.pump(NOON)
-    tried = []
-
-    def refuse(message):
-        tried.append(message.id)
-        raise Refused("unreachable", "no route", retryable=True)
-
-    provider.before = refuse
-    for body in campaign.relayed():
-        work(body, NOON)
-
-    assert len(tried) == 3
-    assert Counter(row.attempts for row in campaign.rows("attempts")) == {1: 3, 0: 17}
-    assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == NOON + sending.PAUSE
-
-
-def test_who_was_refused_waits_while_the_others_go_on(launched, provider):
-    campaign = launched(60)
-    campaign.pump(NOON)
-    first = campaign.rows("id")[0].id
-
-    def refuse(message):
-        if message.id == first:
-            raise Refused("unreachable", "no route", retryable=True)
-
-    provider.before = refuse
-    for body in campaign.relayed():
-        work(body, NOON)
-
-    assert len(provider.sent) == 59
-    assert campaign.rows("state, attempts, due_at", f"id = '{first}'") == [("queued", 1, NOON + timedelta(minutes=1))]
-
-
-def test_who_is_last_of_two_at_one_chunk_ends_the_campaign(launched, provider):
-    campaign = launched(30)
-    campaign.pump()
-    [body] = campaign.relayed()
-
-    def again(_message):
-        provider.after = lambda _message: None
-        # The same message, to another worker: it takes those who are left, and finds the chunk at its end.
-        assert work(body) == 5
-        assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "done"
-        assert campaign.status == "sending"
-
-    provider.after = again
-    assert work(body) == 25
-
-    assert campaign.states == {"sent": 30}
-    assert campaign.status == "finished"
-
-
-def test_a_provider_that_is_asked_too_much_is_given_a_rest(launched, provider, monkeypatch):
-    campaign, pauses = launched(30), []
-    campaign.pump(NOON)
-    monkeypatch.setattr(sending, "pause", pauses.append)
-
-    def throttle(_message):
-        if len(provider.sent) >= 7:
-            raise Refused("throttled", "Maximum sending rate exceeded.", retryable=True)
-
-    provider.before = throttle
-    [body] = campaign.relayed()
-    assert work(body, NOON) == 7
-
-    assert pauses == [1, 2, 4]
-    # That says nothing about the message: it has all its attempts still.
-    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("sent", 1): 7, ("queued", 0): 23}
-    # Held by the outbox, not by a loop; what comes again meanwhile of the former turn finds it over.
-    assert campaign.one("select available_at from outbox where tenant_id = :t and sent_at is null") == NOON + sending.PAUSE
-    provider.before = lambda _message: None
-    work(body, NOON)
-    assert len(provider.sent) == 7
-    campaign.send(lambda one: work(one, NOON + sending.PAUSE))
-    assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
-    assert campaign.status == "finished"
-
-
-def test_a_moment_of_too_much_is_waited_out(launched, provider, monkeypatch):
-    campaign, pauses = launched(3), []
-    campaign.pump()
-    monkeypatch.setattr(sending, "pause", pauses.append)
-
-    def throttle(_message):
-        if len(pauses) < 2:
-            raise Refused("throttled", "Maximum sending rate exceeded.", retryable=True)
-
-    provider.before = throttle
-    campaign.send(work)
-
-    assert pauses == [1, 2]
-    assert campaign.states == {"sent": 3}
-
-
 def test_what_there_is_no_time_for_goes_back_into_the_queue(launched, provider):
     campaign = launched(60)
     campaign.pump()
@@ -418,127 +231,6 @@ def test_nothing_is_sent_after_the_end(launched, provider):
     assert provider.sent == []
     assert campaign.states == {"expired": 30}
     assert campaign.status == "finished"
-
-
-def test_a_slow_worker_is_believed_and_nobody_else_sends(launched, provider, admin_engine):
-    """Its lease runs out while it runs: what it claimed is unknown to all others, and known to it."""
-    from clientway.messaging.campaigns import tending
-
-    campaign = launched(5)
-    campaign.pump(NOON)
-
-    def doze(_message):
-        provider.after = lambda _message: None
-        with db.job_transaction(campaign.tenant.id, now=NOON + timedelta(minutes=6)) as tx:
-            assert tending.settle_lost(tx, tx.now) == 5
-        assert campaign.states == {"unknown": 5}
-
-    provider.after = doze
-    campaign.send(lambda body: work(body, NOON))
-
-    assert campaign.states == {"sent": 5}
-    assert set(provider.ids.values()) == {1}
-
-
-@pytest.mark.parametrize("which", range(5))
-def test_a_commit_without_an_answer_is_no_reason_to_send_twice_or_not_at_all(which, launched, provider, monkeypatch):
-    """The claim's, the report's, that of the chunk's end and the campaign's."""
-    campaign = launched(30)
-    campaign.pump()
-    [body] = campaign.relayed()
-    commit, commits = db.commit, []
-
-    def lose(tx, last=None):
-        commit(tx, last)
-        commits.append(tx)
-        if len(commits) == which + 1:
-            raise db.CommitUnknown("The connection broke.", fresh=False, sent_commit=True)
-
-    monkeypatch.setattr(db, "commit", lose)
-    assert work(body) == 30
-
-    assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
-    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("sent", 1): 30}
-    assert campaign.status == "finished"
-
-
-def test_where_the_database_stays_away_the_message_comes_again(launched, provider, monkeypatch):
-    campaign = launched(30)
-    campaign.pump()
-    [body] = campaign.relayed()
-
-    def fail(_entry, **_how):
-        raise db.Unavailable("The database cannot be reached at the moment.")
-
-    with monkeypatch.context() as away:
-        away.setattr(db, "begin", fail)
-        with pytest.raises(db.Unavailable):
-            work(body)
-    assert provider.sent == []
-    assert work(body) == 30
-
-
-def claimed(tx, campaign, body, token):
-    """What a worker claims with a chunk's message."""
-    turn = datetime.fromisoformat(json.loads(body)["payload"]["turn"])
-    return claims.claim(tx, claims.content(tx, campaign.id), 0, turn, token)
-
-
-def test_two_workers_at_one_chunk_claim_different_people(launched, provider, tenant):
-    campaign = launched(30)
-    campaign.pump()
-    [body] = campaign.relayed()
-
-    with db.job_transaction(tenant.id) as one, db.job_transaction(tenant.id) as other:
-        first = claimed(one, campaign, body, uuid4())
-        second = claimed(other, campaign, body, uuid4())
-
-    assert (len(first.recipients), len(second.recipients)) == (25, 5)
-    assert len({recipient.id for recipient in first.recipients + second.recipients}) == 30
-
-
-def test_a_chunk_is_ended_by_one_worker_after_the_other(launched, provider, tenant):
-    """So that the second sees what the first has written, and a pause waits for both."""
-    campaign = launched(30)
-    campaign.pump()
-    turn = datetime.fromisoformat(json.loads(campaign.relayed()[0])["payload"]["turn"])
-
-    def settle():
-        with db.job_transaction(tenant.id) as tx:
-            return chunks.settle(tx, campaign.id, 0, turn)
-
-    def pause():
-        with db.job_transaction(tenant.id) as tx:
-            tx.execute(text("update campaigns set status = 'paused' where tenant_id = app.tenant() and id = :c"), {"c": campaign.id})
-
-    with ThreadPoolExecutor(2) as pool:
-        with db.job_transaction(tenant.id) as tx:
-            assert chunks.settle(tx, campaign.id, 0, turn) is False
-            waiting = [pool.submit(settle), pool.submit(pause)]
-            with pytest.raises(TimeoutError):
-                waiting[0].result(timeout=0.2)
-            assert not waiting[1].done()
-        assert waiting[0].result(timeout=5) is False
-        waiting[1].result(timeout=5)
-    # Thirty are left, so it is in the queue again: once.
-    assert len(campaign.relayed()) == 1
-
-
-def test_a_report_under_another_token_writes_nothing(launched, provider, tenant):
-    campaign, token = launched(2), uuid4()
-    campaign.pump()
-    [body] = campaign.relayed()
-    with db.job_transaction(tenant.id) as tx:
-        content, recipients = claims.content(tx, campaign.id), claimed(tx, campaign, body, token).recipients
-    results = [claims.Result(one.id, "sent", provider_message_id="x") for one in recipients]
-
-    with db.job_transaction(tenant.id) as tx:
-        assert claims.record(tx, content, uuid4(), results) == 0
-    assert campaign.states == {"sending": 2}
-    with db.job_transaction(tenant.id) as tx:
-        assert claims.record(tx, content, token, results) == 2
-        assert claims.record(tx, content, token, results) == 0
-    assert campaign.states == {"sent": 2}
 
 
 @pytest.mark.parametrize("topic", ["campaign.other", "mail"])
