@@ -74,4 +74,6 @@ def test_other_words_that_mean_something(said, meant):
 
 def test_the_provider_confirms_its_own_words_only():
     assert provider_answers(" Stop ")
+    assert provider_answers("HELP")
+    assert not provider_answers("info")
     assert not provider_answers("please stop texting me")

@@ -61,5 +61,5 @@ def keyword(text: str) -> Keyword | None:
 
 
 def provider_answers(text: str) -> bool:
-    """Whether the provider confirms such a STOP by itself, so that a second confirmation would be one too many."""
-    return text.strip().casefold() in PROVIDERS_OWN
+    """Whether the provider answers such a STOP or HELP by itself, so that a second answer would be one too many."""
+    return text.strip().casefold() in PROVIDERS_OWN | {"help"}
