@@ -110,6 +110,7 @@ def test_a_suppressed_address_gets_nothing_on_its_channel_until_it_is_lifted(sta
     assert reasons(tenant, person)[0] is None
     with db.job_transaction(tenant.id) as tx:
         suppressions.suppress(tx, "sms", "+1 305 555 0199", "stop")
+        suppressions.suppress(tx, "sms", "+1 305 555 0199", "manual")
     assert reasons(tenant, person) == (None, None, "suppressed", "suppressed")
 
 
@@ -174,7 +175,7 @@ reset session_replication_role
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
-    """So many people, half of them asked, two in a hundred gone. (100,000 took 0.24 s.)"""
+    """So many people, half of them asked, two in a hundred gone; 100,000 took 0.24 s."""
     return plans.seed(admin_engine, SEED, analyze=("contacts", "contact_consents", "suppressions"))
 
 

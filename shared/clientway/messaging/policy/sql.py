@@ -25,13 +25,14 @@ ZONES: Final = (
 
 
 def joins(channel: Channel, purpose: Purpose, alias: str = "c") -> str:
-    """The joins that `exclusion` looks at: consent `k`, suppression `s`, default address `a`, settings `ms`, organization `o`."""
+    """The joins that `exclusion` looks at: consent `k`, suppressed addresses `s`, default address `a`, settings `ms`, organization `o`."""
     channel, purpose = _closed(channel, purpose)
     return f"""
   left join contact_consents k on k.tenant_id = app.tenant() and k.contact_id = {alias}.id and k.channel = '{channel}'
        and k.purpose = '{purpose}'
-  left join suppressions s on s.tenant_id = app.tenant() and s.channel = '{channel}' and s.lifted_at is null
-       and s.address_hash = app.address_hash('{channel}', {alias}.{_COLUMNS[channel]})
+  left join (select distinct x.address_hash from suppressions x
+              where x.tenant_id = app.tenant() and x.channel = '{channel}' and x.lifted_at is null) s
+       on s.address_hash = app.address_hash('{channel}', {alias}.{_COLUMNS[channel]})
   left join contact_addresses a on a.tenant_id = app.tenant() and a.id = {alias}.default_address_id and a.deleted_at is null
   left join messaging_settings ms on ms.tenant_id = app.tenant()
   left join organizations o on o.tenant_id = app.tenant() and o.id = {alias}.organization_id"""
@@ -50,7 +51,7 @@ def exclusion(channel: Channel, purpose: Purpose, alias: str = "c") -> str:
     return (
         f"case when {alias}.deleted_at is not null then 'deleted' when o.lifecycle_stage = 'blacklist' then 'blacklisted'"
         f" when {alias}.{_COLUMNS[channel]} is null then 'no_address' when {alias}.do_not_contact then 'do_not_contact'"
-        f" when s.id is not null then 'suppressed'{consent} end"
+        f" when s.address_hash is not null then 'suppressed'{consent} end"
     )
 
 

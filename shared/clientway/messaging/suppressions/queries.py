@@ -13,24 +13,20 @@ from clientway.paging import Request, one, page
 
 _NAMES = tuple(Suppression.model_fields)
 _ANSWER = f"select row_to_json(r)::text, r.version from (select {', '.join(_NAMES)} from written) r"
-_RANK = "array_position(array['manual', 'hard_bounce', 'complaint', 'stop'], {})"
-
-# One entry stands for an address. What weighs more takes its place: a recipient's own word must not be lifted as a colleague's.
-_SUPPRESS = text(f"""
+# Each reason stands by itself. What stands already keeps its date; of two at once the second finds the first's.
+_SUPPRESS = text("""
 with written as (
   insert into suppressions as s (id, channel, address, address_hash, reason, detail, contact_id, created_by, created_at, updated_at)
   values (:id, :channel, :address, app.address_hash(:channel, :address), :reason, :detail, cast(:contact_id as uuid),
           cast(:by as uuid), :now, :now)
-  on conflict (tenant_id, channel, address_hash) where lifted_at is null do update
-     set reason = excluded.reason, detail = coalesce(excluded.detail, s.detail), address = coalesce(s.address, excluded.address),
-         contact_id = coalesce(excluded.contact_id, s.contact_id), version = s.version + 1, updated_at = excluded.updated_at
-   where {_RANK.format("s.reason")} < {_RANK.format("excluded.reason")}
-  returning *)
+  on conflict (tenant_id, channel, address_hash, reason) where lifted_at is null do nothing
+  returning s.id)
 select w.id, true as changed from written w
 """)
 _STANDING = text("""
 select s.id, false as changed from suppressions s
- where s.tenant_id = app.tenant() and s.channel = :channel and s.address_hash = app.address_hash(:channel, :address) and s.lifted_at is null
+ where s.tenant_id = app.tenant() and s.channel = :channel and s.address_hash = app.address_hash(:channel, :address)
+   and s.reason = :reason and s.lifted_at is null
 """)
 
 
@@ -38,7 +34,7 @@ def suppress(tx: Tx, row: Mapping[str, Any]) -> Row[Any]:
     """Have an address stand; its id, and whether that changed anything."""
     found = tx.execute(_SUPPRESS, {**row, "now": tx.now, "by": tx.actor.id}).one_or_none()
     # A statement of its own: what was written meanwhile, the first could not see.
-    return found or tx.execute(_STANDING, {"channel": row["channel"], "address": row["address"]}).one()
+    return found or tx.execute(_STANDING, {name: row[name] for name in ("channel", "address", "reason")}).one()
 
 
 def find(tx: Tx, request: Request, *, channel: str | None, reason: str | None, address: tuple[str, str] | None, standing: bool) -> Any:
@@ -66,12 +62,12 @@ def lock(tx: Tx, suppression_id: UUID) -> Row[Any] | None:
     return tx.execute(statement.with_for_update(key_share=True)).one_or_none()
 
 
-def standing(tx: Tx, channel: str, address: str) -> Row[Any] | None:
-    """The entry that stands for an address, locked; None when there is none."""
+def standing(tx: Tx, channel: str, address: str, reason: str) -> UUID | None:
+    """The entry that stands for an address for a reason, locked; None when there is none."""
     c = suppressions.c
-    statement = select(c.id, c.reason).where(c.tenant_id == func.app.tenant(), c.channel == channel, c.lifted_at.is_(None))
+    statement = select(c.id).where(c.tenant_id == func.app.tenant(), c.channel == channel, c.reason == reason, c.lifted_at.is_(None))
     statement = statement.where(c.address_hash == func.app.address_hash(channel, address)).with_for_update(key_share=True)
-    return tx.execute(statement).one_or_none()
+    return tx.execute(statement).scalar_one_or_none()
 
 
 def lift(tx: Tx, suppression_id: UUID, reason: str) -> None:

@@ -26,7 +26,7 @@ class AlreadyLifted(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """The entry that stands for an address; `changed`: it did not, or not for so weighty a reason."""
+    """The entry that stands for an address and a reason; `changed`: there was none before."""
 
     id: UUID
     changed: bool
@@ -104,15 +104,12 @@ def remove(tx: Tx, suppression_id: UUID, reason: str) -> Any:
 
 
 def lift(tx: Tx, channel: Channel, address: str, *, reason: Reason, why: str) -> bool:
-    """The recipient took their word back (START after STOP): lift what stands for this reason; whether there was anything.
-
-    What a colleague had put there before and the word took the place of is lifted with it: the recipient said so last.
-    """
+    """The recipient took their word back (START after STOP): lift what stands for this reason, and no other; whether there was any."""
     normal = normalised(channel, address)
-    row = None if normal is None else queries.standing(tx, channel, normal)
-    if row is None or row.reason != reason:
+    found = None if normal is None else queries.standing(tx, channel, normal, reason)
+    if found is None:
         return False
-    _lift(tx, row.id, channel, reason, why)
+    _lift(tx, found, channel, reason, why)
     return True
 
 

@@ -247,7 +247,8 @@ create table public.suppressions (
   primary key (tenant_id, id),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id)
 );
-create unique index suppressions_standing on public.suppressions (tenant_id, channel, address_hash) where lifted_at is null;
+-- Each reason stands by itself: who lifts one does not lift what another has said.
+create unique index suppressions_standing on public.suppressions (tenant_id, channel, address_hash, reason) where lifted_at is null;
 create index suppressions_created on public.suppressions (tenant_id, created_at, id);
 create index suppressions_contact on public.suppressions (tenant_id, contact_id) where contact_id is not null;
 
