@@ -2,7 +2,10 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +15,7 @@ from clientway.ids import uuid7
 from clientway.messaging import links
 from clientway.messaging.links import Subscription
 from clientway.messaging.policy import consents
-from clientway.messaging.unsubscribe import forms, page
+from clientway.messaging.unsubscribe import forms, page, service
 from tests.data import shared_data
 from tests.messaging.campaigning import Stage
 
@@ -266,3 +269,37 @@ def test_a_word_heard_late_does_not_undo_a_later_one(stage, tenant, invoke):
     with db.job_transaction(tenant.id) as tx:
         statement = text("select purpose, state from contact_consents where tenant_id = app.tenant() and contact_id = :c order by purpose")
         assert tx.execute(statement, {"c": person}).all() == [("marketing", "denied"), ("transactional", "denied")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_was_said_last_counts_in_whichever_order_it_is_heard(stage, tenant, order):
+    person, now = stage.person(), datetime.now(UTC)
+    said = [(consents.revoke, 30), (consents.grant, 20), (consents.revoke, 10)]
+    for at in order:
+        act, minutes = said[at]
+        with db.job_transaction(tenant.id, now=now) as tx:
+            act(tx, person, "email", ("marketing",), source="text", evidence={}, occurred_at=now - timedelta(minutes=minutes))
+
+    assert stage.run("select state from contact_consents where tenant_id = :t") == [("denied",)]
+    assert stage.run("select unsubscribed_at is not null from contacts where tenant_id = :t") == [(True,)]
+
+
+def test_many_clicks_at_once_count_as_one(stage, tenant):
+    person = stage.person()
+    token = subscription(tenant, person, send_id=sent(stage, person))
+    start = Barrier(4)
+
+    def once(_):
+        start.wait()
+        try:
+            return service.unsubscribe(token, FORM["content-type"], ONE_CLICK)[0]
+        except db.Unavailable:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(once, range(4)))
+    found = written(stage)
+
+    assert set(answers) <= {200, None}
+    assert 200 in answers
+    assert [len(found[name]) for name in ("ledger", "sends", "events", "timeline")] == [1, 1, 1, 1]

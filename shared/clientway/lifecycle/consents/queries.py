@@ -53,28 +53,34 @@ select row_to_json(r)::text, null::bigint, (select h.organization_id from held h
   from (select {", ".join("exists (select from current) as is_current" if name == "is_current" else f"e.{name}" for name in _NAMES)}
           from written e) r
 """)
-# Somebody's own word counts for whoever they turned out to be, and for a record that was deleted: it may come back. What stands
-# already is not written down again. The walk goes up from who was asked for; only the last of it is locked.
-_SETTLE = text(f"""
+# Somebody's own word counts for whoever they turned out to be, and for a record that was deleted: it may come back. The walk goes
+# up from who was asked for; only the last of it is locked.
+_HOLD = text("""
 with recursive chain as (
   select c.id, c.merged_into from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id
   union
-  select c.id, c.merged_into from chain h join contacts c on c.tenant_id = app.tenant() and c.id = h.merged_into),
-held as (
-  select c.id, c.organization_id from contacts c
-   where c.tenant_id = app.tenant() and c.id = (select h.id from chain h where h.merged_into is null)
-     and c.merged_into is null for no key update),
+  select c.id, c.merged_into from chain h join contacts c on c.tenant_id = app.tenant() and c.id = h.merged_into)
+select c.id, c.organization_id from contacts c
+ where c.tenant_id = app.tenant() and c.id = (select h.id from chain h where h.merged_into is null) and c.merged_into is null
+   for no key update
+""")
+# What holds already is not written down again, but since when it was last said is: what was said before that and is heard later
+# must not undo it.
+_SETTLE = text(f"""
+with confirmed as (
+  update contact_consents k set since = greatest(k.since, :occurred_at)
+   where k.tenant_id = app.tenant() and k.contact_id = :contact_id and k.channel = :channel and k.state = :state
+     and k.purpose in (select l.purpose from jsonb_to_recordset(cast(:lines as jsonb)) as l(purpose text))
+  returning k.purpose),
 written as (
   insert into consent_events (id, contact_id, channel, purpose, state, source, evidence, actor_type, actor_id, occurred_at, created_at)
-  select l.id, h.id, :channel, l.purpose, :state, :source, cast(:evidence as jsonb), :actor_type, cast(:actor_id as uuid),
+  select l.id, :contact_id, :channel, l.purpose, :state, :source, cast(:evidence as jsonb), :actor_type, cast(:actor_id as uuid),
          :occurred_at, :now
-    from held h cross join jsonb_to_recordset(cast(:lines as jsonb)) as l(id uuid, purpose text)
-   where not exists (select from contact_consents k
-                      where k.tenant_id = app.tenant() and k.contact_id = h.id and k.channel = :channel and k.purpose = l.purpose
-                        and k.state = :state)
+    from jsonb_to_recordset(cast(:lines as jsonb)) as l(id uuid, purpose text)
+   where l.purpose not in (select f.purpose from confirmed f)
   returning *),
 {_COUNTS}
-select h.id as contact_id, h.organization_id, w.id as event_id, w.purpose from held h left join written w on w.contact_id = h.id
+select w.id as event_id, w.purpose from written w
 """)
 
 
@@ -85,8 +91,13 @@ def insert(tx: Tx, event_id: UUID, contact_id: UUID, row: Mapping[str, Any]) -> 
     return tx.execute(_INSERT, given).one_or_none()
 
 
+def hold(tx: Tx, contact_id: UUID) -> Row[Any] | None:
+    """A contact, or whoever it was merged into, locked; None when there is none, or it was merged this very moment."""
+    return tx.execute(_HOLD, {"contact_id": contact_id}).one_or_none()
+
+
 def settle(tx: Tx, contact_id: UUID, lines: list[dict[str, Any]], given: Mapping[str, Any]) -> list[Row[Any]]:
-    """Add lines of one channel for a contact or whoever it was merged into; a row for each that was new, else one without event."""
+    """Add lines of one channel for a contact that is held; a row for each that was new."""
     actor = {"actor_type": tx.actor.kind, "actor_id": tx.actor.id}
     written = {**given, "evidence": json.dumps(given["evidence"], default=str), "lines": json.dumps(lines, default=str)}
     return list(tx.execute(_SETTLE, {**written, "contact_id": contact_id, "now": tx.now, **actor}))

@@ -72,16 +72,15 @@ def settle(
     lines = [{"id": uuid7(), "purpose": purpose} for purpose in purposes]
     moment = min(occurred_at, tx.now)
     given = {"channel": channel, "state": state, "source": source, "evidence": dict(evidence), "occurred_at": moment}
-    # Once more, where the contact was merged between the look and the lock: it is then another's.
-    rows = queries.settle(tx, contact_id, lines, given) or queries.settle(tx, contact_id, lines, given)
-    if not rows:
+    # Once more, where it was merged between the look and the lock: it is then another's.
+    held = queries.hold(tx, contact_id) or queries.hold(tx, contact_id)
+    if held is None:
         return None
-    survivor, organization_id = rows[0].contact_id, rows[0].organization_id
-    new = [row for row in rows if row.event_id is not None]
+    new = queries.settle(tx, held.id, lines, given)
     for row in new:
         told = {"consent_event_id": row.event_id, "channel": channel, "purpose": row.purpose, "state": state, "source": source}
-        _tell(tx, survivor, organization_id, told, moment)
-    return Settled(survivor, organization_id, tuple(row.event_id for row in new))
+        _tell(tx, held.id, held.organization_id, told, moment)
+    return Settled(held.id, held.organization_id, tuple(row.event_id for row in new))
 
 
 def _tell(tx: Tx, contact_id: UUID, organization_id: UUID | None, told: dict[str, Any], occurred_at: datetime) -> None:
