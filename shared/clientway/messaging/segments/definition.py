@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from clientway.messaging.segments.fields import EVENTS, Op
 from clientway.schemas import Id, Schema, Text
@@ -18,22 +18,26 @@ EventName = Annotated[str, Field(json_schema_extra={"enum": sorted(EVENTS)})]
 _UNKNOWN = "Those too whose value is not known. By default they match nothing, not even `ne`."
 
 
+# The contract goes no deeper than one level: what is tried of it, in every combination, has no end otherwise.
+Inner = Annotated["SegmentNode", WithJsonSchema({"type": "object", "description": "Again a condition or a group, as the whole is."})]
+
+
 class SegmentAllOf(Schema):
     """Everything of it holds. With nothing in it: everybody."""
 
-    all: list["SegmentNode"] = Field(max_length=MOST_LEAVES)
+    all: list[Inner] = Field(max_length=MOST_LEAVES)
 
 
 class SegmentAnyOf(Schema):
     """Something of it holds."""
 
-    any: list["SegmentNode"] = Field(min_length=1, max_length=MOST_LEAVES)
+    any: list[Inner] = Field(min_length=1, max_length=MOST_LEAVES)
 
 
 class SegmentNotOf(Schema):
     """It does not hold; also where it is not known whether it does."""
 
-    no: "SegmentNode" = Field(alias="not")
+    no: Inner = Field(alias="not")
 
 
 class SegmentFieldIs(Schema):
