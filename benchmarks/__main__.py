@@ -13,7 +13,7 @@ from sqlalchemy import text
 from benchmarks.measure import machine
 from benchmarks.stage import Stage, raised
 
-PARTS = ("flights", "lists", "search", "clients", "imports", "health", "dedupe", "cold", "segments", "campaigns", "sends", "fairness")
+PARTS = ("flights", "lists", "search", "clients", "imports", "health", "dedupe", "cold", "segments", "campaigns", "sends", "fairness", "reminders")
 LIBRARIES = ("aws-lambda-powertools", "pydantic", "sqlalchemy", "pg8000")
 
 

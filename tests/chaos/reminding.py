@@ -1,5 +1,6 @@
 """Two worlds that are told the same and whose reminders are looked for in the two ways, beside a model of what is to go out."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,10 +78,8 @@ class World:
                 patch.setattr(dispatching, "settle", die)
                 patch.setattr(dispatching, "_wake", lambda _now: None)
             for _ in range(times):
-                try:
+                with suppress(Killed):
                     self.reminding.dispatch()
-                except Killed:
-                    pass
         self.hear()
 
     def live(self, monkeypatch: Any, until: datetime) -> None:

@@ -7,7 +7,6 @@ import dataclasses
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -25,7 +24,12 @@ JOB_RULES = {"before_24h": (24 * HOUR, 6 * HOUR), "before_2h": (2 * HOUR, 45 * M
 INVOICE_RULES = {"due_minus_2d": -2, "due_day": 0}
 ZONES = ["America/New_York", "America/Los_Angeles", "Pacific/Auckland", "Asia/Kolkata", "Europe/London"]
 # Among them the days on which clocks change.
-STARTS = [datetime(2026, 6, 1, 12), datetime(2026, 10, 31, 6), datetime(2027, 3, 13, 6), datetime(2026, 9, 26, 0)]
+STARTS = [
+    datetime(2026, 6, 1, 12, tzinfo=UTC),
+    datetime(2026, 10, 31, 6, tzinfo=UTC),
+    datetime(2027, 3, 13, 6, tzinfo=UTC),
+    datetime(2026, 9, 26, tzinfo=UTC),
+]
 QUARTERS = st.integers(1, 4 * 60).map(lambda number: number * GRID)
 
 
@@ -39,7 +43,7 @@ class Story(RuleBasedStateMachine):
     )
     def begin(self, start, zone, faults, times):
         self.faults = faults
-        self.zone, self.now = ZoneInfo(zone), start.replace(tzinfo=UTC)
+        self.zone, self.now = ZoneInfo(zone), start
         self.wanted, self.gone, self.live, self.clean, self.fault = {}, {}, {}, True, None
         self.worlds = []
         for wakes in (False, True):

@@ -16,6 +16,8 @@ from clientway.work.reminders import planning, rules
 
 LEASE = timedelta(minutes=2)
 """How long a worker that says nothing keeps what it has claimed."""
+RENEWAL = LEASE / 4
+"""After how long one that is at work says so."""
 
 # A worker died between its claim and its report: at least once, so the reminder goes to another one.
 _TAKE_BACK = text("""
@@ -58,26 +60,28 @@ select d.next_at, d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.s
  where d.channel = '{channel}'"""
 
 
+# The limit is written out: a parameter's value is not known to the planner, who would then sort whatever is due for each batch.
 # Nobody is waited for: a subject that somebody is changing now is asked about again in a moment. Its lock keeps it as it is until
 # the claim is committed: whoever cancels a job before that finds its reminder waiting, whoever does so after it finds it claimed.
-_PICK = text(f"""
+_PICK = f"""
 with {planning.RULED},
 due as materialized (
-  select r.next_at, r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id, r.anchor_at
+  select r.next_at, r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id,
+         r.anchor_at
     from reminders r where r.tenant_id = app.tenant() and r.state = 'scheduled' and r.next_at <= :now
-   order by r.next_at, r.id limit :size for no key update skip locked),
+   order by r.next_at, r.id limit {{size}} for no key update skip locked),
 held_jobs as materialized (
   select j.* from jobs j where j.tenant_id = app.tenant() and j.id in (select d.job_id from due d) for share skip locked),
 held_invoices as materialized (
   select i.* from invoices i where i.tenant_id = app.tenant() and i.id in (select d.invoice_id from due d) for share skip locked)
 {" union all ".join(_row(channel) for channel in rules.CHANNELS)}
 order by next_at, id
-""")
+"""
 
 
 def pick(tx: Tx, size: int) -> Sequence[Any]:
     """Lock reminders that are due, the longest due first, with what decides about them and what they say."""
-    return tx.execute(_PICK, {"now": tx.now, "size": size, "reminder_rules": planning.DEFAULTS}).all()
+    return tx.execute(text(_PICK.format(size=int(size))), {"now": tx.now, "reminder_rules": planning.DEFAULTS}).all()
 
 
 _DECIDE = text("""
@@ -137,19 +141,28 @@ with mine as (
    where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token),
 written as (
   update reminders m
-     set state = case when x.over is null then m.state when x.over = 'expired' then 'skipped' else 'canceled' end, state_reason = x.over,
-         lease_until = case when x.over is null then cast(:lease_until as timestamptz) end,
-         lease_token = case when x.over is null then m.lease_token end, version = m.version + 1, updated_at = :now
-    from mine x where m.tenant_id = app.tenant() and m.id = x.id and m.state = 'claimed' and m.lease_token = :token
-  returning m.id, m.state)
-select w.id from written w where w.state = 'claimed'
+     set state = case x.over when 'expired' then 'skipped' else 'canceled' end, state_reason = x.over, lease_until = null,
+         lease_token = null, version = m.version + 1, updated_at = :now
+    from mine x
+   where m.tenant_id = app.tenant() and m.id = x.id and x.over is not null and m.state = 'claimed' and m.lease_token = :token)
+select x.id from mine x where x.over is null
 """)
 
 
 def still(tx: Tx, ids: Sequence[UUID], token: UUID) -> set[UUID]:
-    """Which of these are still the token's and still wanted; their lease begins anew, the others are called off."""
-    given = {"ids": list(ids), "token": token, "now": tx.now, "lease_until": tx.now + LEASE}
-    return set(tx.execute(_STILL, given).scalars())
+    """Which of these are still the token's and still wanted; those that are not wanted any more are called off."""
+    return set(tx.execute(_STILL, {"ids": list(ids), "token": token, "now": tx.now}).scalars())
+
+
+_RENEW = text("""
+update reminders m set lease_until = :lease_until
+ where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token
+""")
+
+
+def renew(tx: Tx, ids: Sequence[UUID], token: UUID) -> None:
+    """Have the lease of what is still the token's begin anew."""
+    tx.execute(_RENEW, {"ids": list(ids), "token": token, "lease_until": tx.now + LEASE})
 
 
 def tenants_due(now: datetime) -> list[UUID]:

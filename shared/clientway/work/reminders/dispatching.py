@@ -30,7 +30,7 @@ from clientway.work.reminders.decisions import Decision, Outcome
 
 logger = logging.getLogger(__name__)
 
-BATCH = 100
+BATCH = 250
 AT_ONCE = 10
 """Messages on their way together. As many are written down together, and as many may be sent twice when a worker dies."""
 PLAN_AHEAD = timedelta(hours=12)
@@ -135,27 +135,27 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
 
 
 def _written(row: Any, decision: Decision) -> dict[str, Any]:
-    claimed = decision.state == "claimed"
-    return {
-        "id": row.id, **asdict(decision), "address": row.address if claimed else None,
-        "consent_event_id": row.consent_event_id if claimed else None,
-    }  # fmt: skip
+    found = {"id": row.id, "state": decision.state, "reason": decision.reason, "next_at": decision.next_at}
+    return {**found, "address": row.address, "consent_event_id": row.consent_event_id} if decision.state == "claimed" else found
 
 
 def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> None:
     """Send what is claimed, AT_ONCE together; what time does not suffice for, or a provider that is away, waits again."""
-    left, wanted = list(batch.rows), {row.id for row in batch.rows}
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(left)), thread_name_prefix="reminders") as pool:
-        while left:
-            part, left = left[:AT_ONCE], left[AT_ONCE:]
-            outcomes = list(pool.map(lambda row: send(batch, row, now), [row for row in part if row.id in wanted]))
+    part, left = list(batch.rows[:AT_ONCE]), list(batch.rows[AT_ONCE:])
+    renewed = now()
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(part)), thread_name_prefix="reminders") as pool:
+        while part or left:
+            outcomes = list(pool.map(lambda row: send(batch, row, now), part))
             away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
             if left and (away or until()):
                 # The others are not tried in vain; after the others' pause, or with the next run.
-                later = [one.next_at for one in outcomes if one.next_at] if away else [now()]
-                outcomes += [Outcome(row.id, "scheduled", row.state_reason, min(later), untried=True) for row in left if row.id in wanted]
+                later = min(one.next_at for one in outcomes if one.next_at) if away else now()
+                outcomes += [Outcome(row.id, "scheduled", row.state_reason, later, untried=True) for row in left]
                 left = []
-            wanted = settle(batch, outcomes, [row.id for row in left if row.id in wanted], done, now=now)
+            following, left = left[:AT_ONCE], left[AT_ONCE:]
+            late = now() - renewed > claiming.RENEWAL
+            wanted = settle(batch, outcomes, following, done, renewed=left if late else (), now=now)
+            part, renewed = [row for row in following if row.id in wanted], now() if late else renewed
 
 
 def send(batch: Batch, row: Any, now: Clock) -> Outcome:
@@ -176,8 +176,10 @@ def send(batch: Batch, row: Any, now: Clock) -> Outcome:
         return decisions.again(row, f"{type(failure).__name__}"[:500], now())
 
 
-def settle(batch: Batch, outcomes: Sequence[Outcome], left: Sequence[UUID], done: Dispatched, *, now: Clock) -> set[UUID]:
-    """Write down what came of some, with the timeline's lines, and see which of those left are still to be sent.
+def settle(
+    batch: Batch, outcomes: Sequence[Outcome], following: Sequence[Any], done: Dispatched, *, renewed: Sequence[Any] = (), now: Clock
+) -> set[UUID]:
+    """Write down what came of some, with the timeline's lines, and return which of the following rows are still to be sent.
 
     Tried again where the database is away for a moment: what is not written down is sent a second time.
     """
@@ -189,7 +191,9 @@ def settle(batch: Batch, outcomes: Sequence[Outcome], left: Sequence[UUID], done
                 for row in batch.rows:
                     if row.id in kept & sent:
                         _tell(tx, row)
-                wanted = claiming.still(tx, left, batch.token) if left else set()
+                wanted = claiming.still(tx, [row.id for row in following], batch.token) if following else set()
+                if following and renewed:
+                    claiming.renew(tx, [row.id for row in [*following, *renewed]], batch.token)
         except (Unavailable, LockTimeout, SerializationConflict):
             if attempt == _ATTEMPTS - 1:
                 raise
