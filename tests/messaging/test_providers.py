@@ -10,6 +10,7 @@ from uuid import UUID
 
 import boto3
 import pytest
+from botocore import exceptions
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
@@ -284,6 +285,27 @@ def test_a_provider_that_is_not_there_was_sent_nothing(monkeypatch):
             providers.send(mail(), once=True)
 
     assert (refused.value.code, refused.value.retryable) == ("unreachable", True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "becomes"),
+    [
+        (exceptions.ConnectTimeoutError(endpoint_url="x"), Refused),
+        (exceptions.EndpointConnectionError(endpoint_url="x"), Refused),
+        (exceptions.SSLError(endpoint_url="x", error="CERTIFICATE_VERIFY_FAILED"), Refused),
+        (exceptions.SSLError(endpoint_url="x", error="record layer failure"), Unclear),
+        (exceptions.ReadTimeoutError(endpoint_url="x"), Unclear),
+        (exceptions.ConnectionClosedError(endpoint_url="x"), Unclear),
+        (exceptions.ResponseStreamingError(error="x"), Unclear),
+        (exceptions.ParamValidationError(report="x"), Refused),
+    ],
+)
+def test_what_went_wrong_on_the_way_says_whether_the_request_left(failure, becomes):
+    with pytest.raises(becomes) as told, calls.told():
+        raise failure
+
+    if becomes is Refused:
+        assert told.value.retryable is not isinstance(failure, exceptions.ParamValidationError)
 
 
 def test_no_credentials_no_message(provider, monkeypatch):

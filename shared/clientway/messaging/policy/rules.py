@@ -95,8 +95,7 @@ def _following(moment: datetime, place: ZoneInfo, windows: tuple[Window, ...]) -
     if _open(moment, place, windows):
         return moment
     day = moment.astimezone(place).date()
-    # A day more than a week, and the day before: where the clock is put back, yesterday comes again.
-    for ahead in range(-1, FARTHEST.days + 2):
+    for ahead in range(FARTHEST.days + 2):
         starts = sorted(one for one in _starts(datetime.combine(day + timedelta(days=ahead), time()), place, windows) if one > moment)
         for start in starts:
             if _open(start, place, windows):
