@@ -8,6 +8,7 @@ from sqlalchemy import text
 from clientway.errors import NotFound, Unprocessable
 from clientway.ids import uuid7
 from clientway.messaging.segments import schemas, service
+from tests.everything import one_of_everything
 
 SEGMENT, LIST, MEMBERS, MEMBER = "messaging/segment", "messaging/segments", "messaging/segment_members", "messaging/segment_member"
 CONTACTS, PREVIEW = "messaging/segment_contacts", "messaging/segment_preview"
@@ -343,3 +344,55 @@ def test_a_campaign_gets_it_as_sql_and_a_sentence(tx, contact):
     with pytest.raises(Unprocessable) as refused:
         service.where(tx, definition={"any": []}, pointer="#/segment")
     assert refused.value.errors[0].pointer == "#/segment/any"
+
+
+def one(name, op, *value):
+    return {"field": name, "op": op, **({"value": value[0]} if value else {})}
+
+
+def happened(event, **where):
+    return {"event": event, "within_days": 1, **({"where": where} if where else {})}
+
+
+def test_what_there_is_about_a_contact_is_found(tenant, admin_engine, invoke):
+    """A contact with one of everything: each question has one answer that finds it and one that does not."""
+    ids = one_of_everything(admin_engine, tenant).ids
+    mine = {"t": tenant.id, "c": ids["contacts"]}
+    with admin_engine.connect() as connection:
+        for change in (
+            "update jobs set status = 'completed', completed_at = now(), price_cents = 700 where tenant_id = :t",
+            "update campaign_sends set sent_at = now() where tenant_id = :t",
+            """update invoices set status = 'open', number = 8, subtotal_cents = 100, total_cents = 100, issued_on = current_date,
+                      due_on = current_date, opened_at = now() where tenant_id = :t and status = 'draft'""",
+            "update contacts c set default_address_id = a.id from contact_addresses a where c.tenant_id = :t and c.id = :c and a.contact_id = c.id",
+            "update contact_addresses set city = 'Rome' where tenant_id = :t",
+        ):
+            connection.execute(text(change), {name: value for name, value in mine.items() if f":{name}" in change})
+    campaign, other = str(ids["campaigns"]), str(uuid4())
+    pairs = [
+        (one("email_domain", "eq", "BISTRO.example"), one("email_domain", "eq", "bistro")),
+        (one("organization.lifecycle_stage", "eq", "lead"), one("organization.lifecycle_stage", "eq", "client")),
+        (one("organization.tags", "has", "vip"), one("organization.tags", "has_not", "vip")),
+        (one("account.churn_risk", "eq", "medium"), one("account.churn_risk", "is_unknown")),
+        (one("address.city", "starts_with", "Ro"), one("address.city", "ne", "Rome")),
+        (one("addresses.country", "has_all", ["US"]), one("addresses.country", "has_any", ["IT"])),
+        (one("consent.email_marketing", "eq", "granted"), one("consent.sms_marketing", "is_known")),
+        (one("custom.allergies", "in", ["nuts"]), one("custom.allergies", "eq", "milk")),
+        (one("jobs.completed_count", "eq", 1), one("jobs.next_start_at", "is_known")),
+        (one("jobs.last_completed_at", "within_last_days", 1), one("jobs.last_completed_at", "older_than_days", 1)),
+        (one("invoices.open_balance_cents", "between", [1, 100_000]), one("invoices.open_balance_cents", "eq", 0)),
+        (one("invoices.oldest_due_on", "within_last_days", 2), one("invoices.oldest_due_on", "older_than_days", 2)),
+        (one("payments.last_at", "is_known"), one("payments.last_at", "older_than_days", 1)),
+        (happened("note_added"), happened("email_sent")),
+        (happened("job_completed", min_amount_cents=700), happened("job_completed", min_amount_cents=701)),
+        (happened("payment_received"), happened("payment_received", min_amount_cents=2)),
+        (happened("campaign_sent", campaign_id=campaign), happened("campaign_sent", campaign_id=other)),
+        (happened("campaign_sent", channel="email"), happened("campaign_sent", channel="sms")),
+        (happened("message_delivered", campaign_id=campaign), happened("message_delivered", campaign_id=other)),
+        (happened("message_delivered", channel="email"), happened("message_bounced")),
+        ({"segment": str(ids["segments"])}, {"not": {"segment": str(ids["segments"])}}),
+    ]
+    this = {"all": [one("first_name", "eq", "Ana"), one("has_organization", "is", True)]}
+    for yes, no in pairs:
+        counts = [invoke(PREVIEW, body={"definition": {"all": [this, asked]}}) for asked in (yes, no)]
+        assert [(one.status, one.json.get("count")) for one in counts] == [(200, 1), (200, 0)], (yes, [one.json for one in counts])

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clientway.errors import FieldError, Unprocessable
 from clientway.messaging.segments.definition import (
@@ -102,7 +102,7 @@ class Known:
     definition: Mapping[str, Any] | None
 
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(SegmentNode)
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(SegmentNode, config=ConfigDict(defer_build=True))
 _CODES: Final = {"union_tag_not_found": "unknown_form", "recursion_depth_exceeded": "too_deep"}
 
 
@@ -296,7 +296,7 @@ _BIGINT = 2**63
 _YEARS = range(1900, 2201)
 _MOST_DAYS = 36_500
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(Timestamp)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Timestamp, config=ConfigDict(defer_build=True))
 
 
 def _one(field: Field, value: Any, place: str = "") -> Any:
