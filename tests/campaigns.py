@@ -20,7 +20,8 @@ from tests.fixtures import Tenant
 
 _PEOPLE = """
 insert into contacts (tenant_id, id, first_name, last_name, email, email_norm, phone, phone_e164, slug, name_norm, search_text)
-select :t, md5(:s || n)::uuid, 'Ana', 'N' || n, mail, mail, phone, phone, 'c-' || left(:s, 8) || '-' || n, 'ana n' || n, ''
+select :t, md5(:s || n)::uuid, 'Ana', 'N' || n, mail, mail, phone, phone, 'c-' || left(:s, 8) || '-' || n, 'ana n' || n,
+       'ana n' || n || chr(10) || mail || ' ' || phone
   from (select n, n || '.' || left(:s, 8) || '@mail.example' as mail, '+1305' || lpad(n::text, 7, '0') as phone
           from generate_series(1, :people) n) x;
 

@@ -239,7 +239,7 @@ def test_a_slow_worker_is_believed_and_nobody_else_sends(launched, provider, adm
     assert set(provider.ids.values()) == {1}
 
 
-@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize("which", range(6))
 def test_a_commit_without_an_answer_is_no_reason_to_send_twice_or_not_at_all(which, launched, provider, monkeypatch):
     """The claim's, the report's, that of the chunk's end and the campaign's."""
     campaign = launched(30)

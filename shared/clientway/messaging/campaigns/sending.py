@@ -186,10 +186,7 @@ class _Worker:
         persistently(record)
 
     def _settle(self) -> None:
-        tried = []
-
         def settle() -> bool:
-            tried.append(1)
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.tired else None)
 
@@ -197,8 +194,7 @@ class _Worker:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 chunks.finish(tx, self.campaign_id)
 
-        # A second time it may find that the first has settled it, and does not know any more what that said.
-        if persistently(settle) or len(tried) > 1:
+        if persistently(settle):
             persistently(finish)
 
 
