@@ -80,6 +80,7 @@ def start(template: Template, senders: Iterable[str] = ()) -> LocalAws:
     _create_queues(aws, template.queues)
     _create_buckets(aws, template.named("AWS::S3::Bucket"))
     _create_keys(aws, template)
+    _create_schedule_groups(aws, template)
     _verify_senders(aws, template, senders)
     return aws
 
@@ -130,6 +131,17 @@ def _create_keys(aws: LocalAws, template: Template) -> None:
         arn = secrets.create_secret(Name=f"clientway/{logical_id}", SecretString=generated)["ARN"]
         aws.known |= {logical_id: arn, f"{logical_id}.Id": arn}
         aws.environment[variable(logical_id, "ARN")] = arn
+
+
+def _create_schedule_groups(aws: LocalAws, template: Template) -> None:
+    """The groups of one-shot schedules, and what their entries name: functions, and the roles that start them."""
+    for logical_id in template.named("AWS::Scheduler::ScheduleGroup"):
+        aws.client("scheduler").create_schedule_group(Name=logical_id)
+        aws.known[logical_id] = logical_id
+    for function in template.functions:
+        aws.known[f"{function.name}.Arn"] = f"arn:aws:lambda:{aws.region}:{ACCOUNT}:function:{function.name}"
+    for logical_id in template.named("AWS::IAM::Role"):
+        aws.known[f"{logical_id}.Arn"] = f"arn:aws:iam::{ACCOUNT}:role/{logical_id}"
 
 
 def _verify_senders(aws: LocalAws, template: Template, senders: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from clientway.local import aws, demo, events, mailbox, postgres, redelivery, se
 from clientway.local.authorizer import JwtAuthorizer
 from clientway.local.messages import local as messages
 from clientway.local.messages.pages import Pages
+from clientway.local.oneshots import OneShots
 from clientway.local.stripe import demo as stripe
 from clientway.local.workers import Pool
 from clientway.migrations.run import migrate
@@ -104,7 +105,10 @@ def running(root: Path, template_file: Path, port: int) -> Iterator[Stack]:
             for schedule in sam.schedules
         ]
         pollers = [events.Poller(consumer, cloud, invoke) for consumer in sam.consumers]
-        threads: list[events.Poller | events.Clock] = [*pollers, *clocks]
+        threads: list[events.Poller | events.Clock | OneShots] = [*pollers, *clocks]
+        if environment.get("MESSAGE_WAKE") == "next_due":
+            # What is due then asks to be woken, as where the parameter ReminderWake says so.
+            threads.append(OneShots(sam, cloud, invoke))
         for thread in threads:
             thread.start()
             stack.callback(thread.stop)
