@@ -185,15 +185,3 @@ def standing_denials(tx: Tx, contact_id: UUID, source: str) -> list[str]:
     """The purposes that a contact's texts are denied for by this source."""
     found = tx.execute(text(_LAST_LINE), {"contact_id": contact_id}).all()
     return [row.purpose for row in found if row.state == "denied" and row.source == source]
-
-
-_START = text("""
-update suppressions set lifted_at = :now, lift_reason = 'START by text', version = version + 1, updated_at = :now
- where tenant_id = app.tenant() and channel = 'sms' and address_hash = app.address_hash('sms', :phone)
-   and reason = 'stop' and lifted_at is null
-""")
-
-
-def lift_stop(tx: Tx, phone: str) -> None:
-    """Whoever asked for no more texts asks for them again; what else stands against the number stays."""
-    tx.execute(_START, {"phone": phone, "now": tx.now})

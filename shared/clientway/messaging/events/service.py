@@ -169,7 +169,7 @@ def _answer(tx: Tx, event: Event) -> tuple[str, str]:
     if event.kind == "stop":
         suppressions.suppress(tx, "sms", phone, "stop", contact_id=known[0].contact_id if known else None, detail=(event.text or "")[:200])
     elif event.kind == "start":
-        queries.lift_stop(tx, phone)
+        suppressions.lift(tx, "sms", phone, reason="stop", why="START by text")
     evidence = {"text": (event.text or "")[:500], "to": event.to or ""}
     for row in known:
         if event.kind == "stop":
