@@ -88,22 +88,26 @@ def test_what_is_refused_for_now_is_tried_five_times_ever_later(launched, provid
     assert campaign.status == "finished"
 
 
-def test_where_the_provider_is_away_the_rest_is_not_tried(launched, provider):
-    campaign = launched(20)
-    campaign.pump(NOON)
-    tried = []
+def test_where_the_provider_is_away_the_rest_is_not_tried_and_nobody_fails_for_it(launched, provider):
+    campaign, tried, now = launched(20), [], NOON
+    campaign.pump(now)
 
     def refuse(message):
         tried.append(message.id)
-        raise Refused("unreachable", "no route", retryable=True)
+        raise Refused("SendingPausedException", "Account sending is paused.", retryable=True)
 
     provider.before = refuse
-    for body in campaign.relayed():
-        work(body, NOON)
+    for hour in range(10):
+        [body] = campaign.relayed()
+        work(body, now)
+        assert len(tried) == 3 * (hour + 1)
+        assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == now + sending.PAUSE
+        now += timedelta(hours=1)
 
-    assert len(tried) == 3
-    assert Counter(row.attempts for row in campaign.rows("attempts")) == {1: 3, 0: 17}
-    assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == NOON + sending.PAUSE
+    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("queued", 0): 20}
+    provider.before = lambda _message: None
+    campaign.send(lambda one: work(one, now))
+    assert campaign.states == {"sent": 20}
 
 
 def test_who_was_refused_waits_while_the_others_go_on(launched, provider):

@@ -8,7 +8,7 @@ the send becomes `unknown` and is settled by the provider's events; it is never 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 from uuid import UUID, uuid4
@@ -33,7 +33,7 @@ _BACKOFF: Final = 60.0
 _PATIENCE: Final = (1.0, 2.0, 4.0)
 """Seconds to wait, in this worker, for a provider that is asked too much: less than a second's worth is too much, mostly."""
 _MOST_REFUSALS: Final = 3
-"""So many refusals one after another, and the provider is away: the rest is not tried."""
+"""So many refusals for now one after another are not about the messages: the rest is not tried, and those do not count."""
 _DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
 _FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
 
@@ -132,12 +132,21 @@ class _Worker:
         refusals = 0
         for place, one in enumerate(recipients):
             if self.until() or self.tired:
-                return results + [Result(left.id, "queued", back=True) for left in recipients[place:]]
+                results += [Result(left.id, "queued", back=True) for left in recipients[place:]]
+                break
             result = self._one(content, one)
             results.append(result)
-            refusals = refusals + 1 if result.state == "queued" else 0
-            self.tired = self.tired or refusals >= _MOST_REFUSALS
-        return results
+            refusals = refusals + 1 if result.delay is not None else 0
+            if refusals >= _MOST_REFUSALS:
+                # The provider is away, or our account is in trouble: that says nothing about these messages.
+                self.tired = True
+                results[-refusals:] = [replace(refused, back=True) for refused in results[-refusals:]]
+        return [self._given_up(*both) for both in zip(recipients, results, strict=True)]
+
+    def _given_up(self, to: Recipient, result: Result) -> Result:
+        """What was refused for now the last time that it may be is failed."""
+        tried_enough = result.delay is not None and not result.back and to.attempts >= MOST_ATTEMPTS
+        return replace(result, state="failed", delay=None) if tried_enough else result
 
     def _one(self, content: Content, to: Recipient) -> Result:
         try:
@@ -163,7 +172,7 @@ class _Worker:
             # That says nothing about this message.
             self.tired = True
             return Result(to.id, "queued", why, back=True)
-        if refused.retryable and to.attempts < MOST_ATTEMPTS:
+        if refused.retryable:
             return Result(to.id, "queued", why, delay=_BACKOFF * 2 ** (to.attempts - 1))
         return Result(to.id, "failed", why)
 
