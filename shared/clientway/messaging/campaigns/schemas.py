@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from clientway.messaging.campaigns.rules import Reason, Status
+from clientway.messaging.segments.schemas import SegmentDefinition
 from clientway.schemas import Email, Id, Patch, Schema, Text, Timestamp, Trimmed, Version
 
 Channel = Literal["email", "sms"]
@@ -42,7 +43,7 @@ class CampaignCreate(Schema):
     channel: Channel
     purpose: Purpose = "marketing"
     segment_id: Id | None = Field(None, description="A segment that is kept.")
-    segment: dict[str, Any] | None = Field(None, description=_SEGMENT)
+    segment: SegmentDefinition | None = Field(None, description=_SEGMENT)
     template_id: Id | None = Field(None, description=_TEMPLATE)
     subject: Subject | None = Field(None, description="For an e-mail.")
     body_text: BodyText | None = None
@@ -63,7 +64,7 @@ class CampaignPatch(Patch):
     name: CampaignName | None = None
     purpose: Purpose | None = None
     segment_id: Id | None = None
-    segment: dict[str, Any] | None = Field(None, description=_SEGMENT)
+    segment: SegmentDefinition | None = Field(None, description=_SEGMENT)
     template_id: Id | None = Field(None, description=_TEMPLATE)
     subject: Subject | None = None
     body_text: BodyText | None = None
