@@ -103,6 +103,20 @@ def test_who_may_not_be_sent_to_any_more_is_skipped(reason, launched, provider):
     assert campaign.status == "finished"
 
 
+def test_who_got_it_under_a_contact_that_was_merged_into_them_gets_it_once(launched, provider):
+    campaign = launched(2, chunk=1)
+    first, second = campaign.rows()
+    campaign.pump()
+    one, other = campaign.relayed()
+    work(one)
+    campaign.one("update contacts set deleted_at = now(), merged_into = :s where id = :p", s=second.contact_id, p=first.contact_id)
+
+    work(other)
+
+    assert [message.id for message in provider.sent] == [first.id]
+    assert campaign.rows("state, reason") == [("sent", None), ("skipped", "already_sent")]
+
+
 def test_a_new_address_is_where_it_goes(launched, provider):
     campaign = launched(1)
     campaign.one("update contacts set email = 'New@Mail.example', email_norm = 'new@mail.example' where tenant_id = :t")

@@ -140,7 +140,12 @@ def _decision(row: Any, of: Content, now: datetime, due: datetime | None) -> tup
 
 @cache
 def _looked(channel: Channel, purpose: Purpose) -> TextClause:
-    """Lock the next of a chunk, with what has to be known of them. Whoever else is at it passes over what is locked."""
+    """Lock the next of a chunk, with what has to be known of them. Whoever else is at it passes over what is locked.
+
+    Somebody who was merged into another contact is `merged`, where that one has a send of its own, else `merged_alone`: a
+    campaign reaches nobody that it did not show. Who was sent it under a contact that has been merged into them since has it
+    `already_sent`.
+    """
     return text(f"""
 with campaign as materialized (
   select c.id from campaigns c where c.tenant_id = app.tenant() and c.id = :campaign and c.status = 'sending' for share
@@ -153,7 +158,10 @@ with campaign as materialized (
    order by s.id limit :batch for update of s skip locked
 )
 select m.id, m.contact_id, m.attempts, {sql.ADDRESS[channel]} as address, {sql.CONSENT} as consent, {sql.ZONES}, {contents.PERSON},
-       case when c.merged_into is null then {sql.exclusion(channel, purpose)}
+       case when c.merged_into is null then coalesce({sql.exclusion(channel, purpose)}, case when exists (
+                   select from contacts x join campaign_sends o on o.tenant_id = app.tenant() and o.contact_id = x.id
+                    where x.tenant_id = app.tenant() and x.merged_into = c.id and o.campaign_id = :campaign
+                      and o.state in ('sending', 'sent', 'unknown')) then 'already_sent' end)
             when exists (select from campaign_sends o where o.tenant_id = app.tenant() and o.campaign_id = :campaign
                             and o.contact_id = c.merged_into and o.channel = '{channel}') then 'merged'
             else 'merged_alone' end as reason
