@@ -225,7 +225,7 @@ def test_a_worker_that_comes_late_changes_nothing(reminding):
     assert {row.attempts for row in before} == {2}
     done = dispatching.Dispatched()
     outcomes = [dispatching.Outcome(row.id, "failed", "too late") for row in late.rows]
-    assert dispatching.settle(late, outcomes, late.rows, done, now=lambda: reminding.now) == set()
+    assert dispatching.settle(late, (), outcomes, late.rows, done, now=lambda: reminding.now) == []
     assert (reminding.rows(job), done.states) == (before, {})
 
 

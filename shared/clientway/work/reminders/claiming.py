@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,25 +35,45 @@ def take_back(tx: Tx) -> int:
     return tx.execute(_TAKE_BACK, {"now": tx.now}).rowcount
 
 
+_DUE_ON = f"""app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}',
+                                    (select t.time_zone from tenants t where t.tenant_id = app.tenant()))"""
+# Why there is nothing to remind of any more, by reminder `{m}`, job `j` and invoice `i` as they are.
+_OVER = f"""case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> {{m}}.anchor_at then 'job moved'
+            when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
+            when {_DUE_ON} <> {{m}}.anchor_at then 'due date moved'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A reminder that is due, locked, with all that decides about it."""
+
+    id: UUID
+    type: rules.Type
+    channel: Channel
+    attempts: int
+    expires_at: datetime
+    state_reason: str | None
+    held: bool
+    """Whether its subject is locked, too: somebody may be changing that in this moment."""
+    over: str | None
+    rule_off: bool
+    exclusion: str | None
+    address: str | None
+    consent_event_id: UUID | None
+    contact_zone: str | None
+    address_zone: str | None
+    address_state: str | None
+    phone: str | None
+    tenant_zone: str
+
+
 def _row(channel: Channel) -> str:
     return f"""
-select d.next_at, d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.state_reason, d.contact_id,
-       j.id is not null or i.id is not null as held,
-       case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> d.anchor_at then 'job moved'
-            when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
-            when app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}',
-                                  (select t.time_zone from tenants t where t.tenant_id = app.tenant())) <> d.anchor_at
-            then 'due date moved' end as over,
+select d.next_at, d.id, d.type, d.channel, d.attempts, d.expires_at, d.state_reason,
+       j.id is not null or i.id is not null as held, {_OVER.format(m="d")} end as over,
        not exists (select from ruled r where r.type = d.type and r.rule = d.rule and r.channel = d.channel) as rule_off,
        {policy.exclusion(channel, "transactional")} as exclusion,
-       {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES},
-       coalesce(j.organization_id, i.organization_id) as organization_id, {PERSON},
-       j.title as job_title, j.start_at as job_start_at, j.time_zone as job_time_zone,
-       (select concat_ws(', ', p.address1, p.address2, p.city, concat_ws(' ', p.state, p.postal)) from contact_addresses p
-         where p.tenant_id = app.tenant() and p.id = j.address_id and p.deleted_at is null) as job_address,
-       (select e.name from reps e where e.tenant_id = app.tenant() and e.id = j.assignee_id) as job_assignee,
-       i.number_text, i.balance_cents, i.currency, i.due_on,
-       case when i.payment_page_status = 'ready' then i.payment_url end as payment_url
+       {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES}
   from due d
   left join held_jobs j on j.id = d.job_id
   left join held_invoices i on i.id = d.invoice_id
@@ -74,14 +95,24 @@ held_jobs as materialized (
   select j.* from jobs j where j.tenant_id = app.tenant() and j.id in (select d.job_id from due d) for share skip locked),
 held_invoices as materialized (
   select i.* from invoices i where i.tenant_id = app.tenant() and i.id in (select d.invoice_id from due d) for share skip locked)
-{" union all ".join(_row(channel) for channel in rules.CHANNELS)}
-order by next_at, id
+select coalesce(json_agg(x order by x.next_at, x.id), '[]')::text from ({" union all ".join(_row(channel) for channel in rules.CHANNELS)}) x
 """
 
 
-def pick(tx: Tx, size: int) -> Sequence[Any]:
-    """Lock reminders that are due, the longest due first, with what decides about them and what they say."""
-    return tx.execute(text(_PICK.format(size=int(size))), {"now": tx.now, "reminder_rules": planning.DEFAULTS}).all()
+def pick(tx: Tx, size: int) -> list[Due]:
+    """Lock reminders that are due, the longest due first, with what decides about them."""
+    # As one JSON text: the driver takes longer to read a row's times than the database to find the row.
+    found = tx.scalar(text(_PICK.format(size=int(size))), {"now": tx.now, "reminder_rules": planning.DEFAULTS})
+    return [_due(row) for row in json.loads(found)]
+
+
+def _due(row: dict[str, Any]) -> Due:
+    consent, expires_at = row["consent_event_id"], datetime.fromisoformat(row["expires_at"])
+    given = {name: row[name] for name in _AS_TOLD}
+    return Due(id=UUID(row["id"]), consent_event_id=UUID(consent) if consent else None, expires_at=expires_at, **given)
+
+
+_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "expires_at"}]
 
 
 _DECIDE = text("""
@@ -128,14 +159,12 @@ def settle(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> set[UUID]:
     return set(tx.execute(_SETTLE, {"rows": _json(rows), "token": token, "now": tx.now}).scalars())
 
 
-# Before each further part of a batch: the job may have been called off since the claim.
-_STILL = text(f"""
+# Right before they are handed over: the job may have been called off since the claim. With what they say.
+_LOOK = text(f"""
 with mine as (
-  select m.id, case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> m.anchor_at then 'job moved'
-                    when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
-                    when app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}', t.time_zone) <> m.anchor_at
-                    then 'due date moved' when m.expires_at < :now then 'expired' end as over
-    from reminders m join tenants t on t.tenant_id = app.tenant()
+  select m.id, m.type, m.rule, m.channel, m.attempts, m.expires_at, m.address, m.contact_id, m.job_id, m.invoice_id,
+         {_OVER.format(m="m")} when m.expires_at < :now then 'expired' end as over
+    from reminders m
     left join jobs j on j.tenant_id = app.tenant() and j.id = m.job_id
     left join invoices i on i.tenant_id = app.tenant() and i.id = m.invoice_id
    where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token),
@@ -145,13 +174,25 @@ written as (
          lease_token = null, version = m.version + 1, updated_at = :now
     from mine x
    where m.tenant_id = app.tenant() and m.id = x.id and x.over is not null and m.state = 'claimed' and m.lease_token = :token)
-select x.id from mine x where x.over is null
+select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.address, d.contact_id,
+       coalesce(j.organization_id, i.organization_id) as organization_id, {PERSON},
+       j.title as job_title, j.start_at as job_start_at, j.time_zone as job_time_zone,
+       (select concat_ws(', ', p.address1, p.address2, p.city, concat_ws(' ', p.state, p.postal)) from contact_addresses p
+         where p.tenant_id = app.tenant() and p.id = j.address_id and p.deleted_at is null) as job_address,
+       (select e.name from reps e where e.tenant_id = app.tenant() and e.id = j.assignee_id) as job_assignee,
+       i.number_text, i.balance_cents, i.currency, i.due_on,
+       case when i.payment_page_status = 'ready' then i.payment_url end as payment_url
+  from mine d
+  left join jobs j on j.tenant_id = app.tenant() and j.id = d.job_id
+  left join invoices i on i.tenant_id = app.tenant() and i.id = d.invoice_id
+  join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id
+ where d.over is null
 """)
 
 
-def still(tx: Tx, ids: Sequence[UUID], token: UUID) -> set[UUID]:
-    """Which of these are still the token's and still wanted; those that are not wanted any more are called off."""
-    return set(tx.execute(_STILL, {"ids": list(ids), "token": token, "now": tx.now}).scalars())
+def look(tx: Tx, ids: Sequence[UUID], token: UUID) -> Sequence[Any]:
+    """Those of claimed reminders that are still the token's and still wanted, with what they say; the others are called off."""
+    return tx.execute(_LOOK, {"ids": list(ids), "token": token, "now": tx.now}).all()
 
 
 _RENEW = text("""

@@ -14,6 +14,7 @@ from clientway.messaging.templates import rules as templates
 from clientway.messaging.templates.filters import date as in_words
 from clientway.messaging.templates.filters import money
 from clientway.work.reminders import rules
+from clientway.work.reminders.claiming import Due
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Decision:
     next_at: datetime | None = None
 
 
-def decide(row: Any, now: datetime) -> Decision:
-    """What becomes of a reminder that is due now, by its row of `claiming.pick`."""
+def decide(row: Due, now: datetime) -> Decision:
+    """What becomes of a reminder that is due now."""
     if row.over is not None:
         return Decision("canceled", row.over)
     if now > row.expires_at:
@@ -58,14 +59,14 @@ class Outcome:
 
 def again(row: Any, reason: str, now: datetime) -> Outcome:
     """It did not go out, or nobody knows: once more in a while, as long as that is worth something."""
-    next_at = now + rules.retry_after(row.attempts + 1)
+    next_at = now + rules.retry_after(row.attempts)
     if next_at > row.expires_at:
         return Outcome(row.id, "failed", reason)
     return Outcome(row.id, "scheduled", reason, next_at)
 
 
 def message(row: Any, source: templates.Source, of: MessagingSettings, tenant_id: UUID) -> Outgoing:
-    """The reminder as the provider takes it. Raises TemplateRefused."""
+    """The reminder as the provider takes it, by its row of `claiming.look`. Raises TemplateRefused."""
     about = {"job": _job(row)} if row.type == "job_upcoming" else {"invoice": _invoice(row)}
     rendered = templates.render(source, {**person(row._mapping), **about, "tenant": of.variables})  # noqa: SLF001  (SQLAlchemy's name)
     return Outgoing(

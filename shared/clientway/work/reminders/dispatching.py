@@ -26,6 +26,7 @@ from clientway.messaging.settings.service import MessagingSettings
 from clientway.messaging.templates import service as templates
 from clientway.messaging.templates.rules import Source
 from clientway.work.reminders import claiming, decisions, planning
+from clientway.work.reminders.claiming import Due
 from clientway.work.reminders.decisions import Decision, Outcome
 
 logger = logging.getLogger(__name__)
@@ -58,14 +59,20 @@ class Dispatched:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a worker has claimed, and what it needs to send it."""
+    """What a worker has claimed."""
 
     tenant_id: UUID
     token: UUID
-    rows: Sequence[Any]
-    sources: dict[tuple[str, str], Source]
-    of: MessagingSettings
+    rows: Sequence[Due]
     looked_at: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """What all of a tenant's reminders are made of."""
+
+    of: MessagingSettings
+    sources: dict[tuple[str, str], Source]
 
 
 def dispatch(tenants: Sequence[UUID] | None = None, *, now: Clock = clock, until: Callable[[], bool] = lambda: False) -> Dispatched:
@@ -128,24 +135,25 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
         if claimed:
             # Should this worker die, somebody has to look again.
             wake.at(tx, tx.now + claiming.LEASE, "reminders")
-        of = messaging.of(tx)
-        sources = {one: templates.source(tx, *one) for one in sorted({(row.type, row.channel) for row in claimed})}
     done.states.update(decision.state for _, decision in found if decision.state != "claimed")
-    return Batch(tenant_id, token, claimed, sources, of, len(found))
+    return Batch(tenant_id, token, claimed, len(found))
 
 
-def _written(row: Any, decision: Decision) -> dict[str, Any]:
+def _written(row: Due, decision: Decision) -> dict[str, Any]:
     found = {"id": row.id, "state": decision.state, "reason": decision.reason, "next_at": decision.next_at}
     return {**found, "address": row.address, "consent_event_id": row.consent_event_id} if decision.state == "claimed" else found
 
 
 def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> None:
     """Send what is claimed, AT_ONCE together; what time does not suffice for, or a provider that is away, waits again."""
-    part, left = list(batch.rows[:AT_ONCE]), list(batch.rows[AT_ONCE:])
-    renewed = now()
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(part)), thread_name_prefix="reminders") as pool:
+    left, renewed = list(batch.rows[AT_ONCE:]), now()
+    with job_transaction(batch.tenant_id, now=renewed) as tx:
+        keys = sorted({(row.type, row.channel) for row in batch.rows})
+        words = Words(messaging.of(tx), {one: templates.source(tx, *one) for one in keys})
+        part = claiming.look(tx, [row.id for row in batch.rows[:AT_ONCE]], batch.token)
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(batch.rows)), thread_name_prefix="reminders") as pool:
         while part or left:
-            outcomes = list(pool.map(lambda row: send(batch, row, now), part))
+            outcomes = list(pool.map(lambda row: send(batch, words, row, now), part))
             away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
             if left and (away or until()):
                 # The others are not tried in vain; after the others' pause, or with the next run.
@@ -154,14 +162,14 @@ def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[],
                 left = []
             following, left = left[:AT_ONCE], left[AT_ONCE:]
             late = now() - renewed > claiming.RENEWAL
-            wanted = settle(batch, outcomes, following, done, renewed=left if late else (), now=now)
-            part, renewed = [row for row in following if row.id in wanted], now() if late else renewed
+            part = settle(batch, part, outcomes, following, done, renewed=left if late else (), now=now)
+            renewed = now() if late else renewed
 
 
-def send(batch: Batch, row: Any, now: Clock) -> Outcome:
+def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
     """Hand one over to its provider, and tell what came of it; never raises."""
     try:
-        outgoing = decisions.message(row, batch.sources[row.type, row.channel], batch.of, batch.tenant_id)
+        outgoing = decisions.message(row, words.sources[row.type, row.channel], words.of, batch.tenant_id)
         return Outcome(row.id, "sent", provider_message_id=providers.send(outgoing, once=False))
     except Refused as refusal:
         if refusal.retryable:
@@ -177,9 +185,10 @@ def send(batch: Batch, row: Any, now: Clock) -> Outcome:
 
 
 def settle(
-    batch: Batch, outcomes: Sequence[Outcome], following: Sequence[Any], done: Dispatched, *, renewed: Sequence[Any] = (), now: Clock
-) -> set[UUID]:
-    """Write down what came of some, with the timeline's lines, and return which of the following rows are still to be sent.
+    batch: Batch, part: Sequence[Any], outcomes: Sequence[Outcome], following: Sequence[Due], done: Dispatched, *,
+    renewed: Sequence[Due] = (), now: Clock,
+) -> Sequence[Any]:  # fmt: skip
+    """Write down what came of a part, with the timeline's lines, and return those of the following that are still to be sent.
 
     Tried again where the database is away for a moment: what is not written down is sent a second time.
     """
@@ -188,10 +197,10 @@ def settle(
             with job_transaction(batch.tenant_id, now=now()) as tx:
                 kept = claiming.settle(tx, [asdict(one) for one in outcomes], batch.token) if outcomes else set()
                 sent = {one.id for one in outcomes if one.state == "sent"}
-                for row in batch.rows:
+                for row in part:
                     if row.id in kept & sent:
                         _tell(tx, row)
-                wanted = claiming.still(tx, [row.id for row in following], batch.token) if following else set()
+                wanted = claiming.look(tx, [row.id for row in following], batch.token) if following else ()
                 if following and renewed:
                     claiming.renew(tx, [row.id for row in [*following, *renewed]], batch.token)
         except (Unavailable, LockTimeout, SerializationConflict):
