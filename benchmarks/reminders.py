@@ -60,7 +60,7 @@ def run(stage: Stage) -> Iterator[Row]:
         lambda: _claimed(stage, few),
     )  # fmt: skip
     detail = (
-        f"{milliseconds(claimed)} for {DUE:,} due in batches of {dispatching.BATCH} with all that decides about them and their templates, "
+        f"{milliseconds(claimed)} for {DUE:,} due in batches of {dispatching.BATCH} with all that decides about them, "
         f"against {milliseconds(bare)} of as many bare statements and {milliseconds(whole)} of a single one"
     )
     yield Row(f"pick and claim {DUE:,} due reminders of {ROWS:,} : UPDATE", median(claimed) / median(bare), 2, detail)

@@ -244,27 +244,25 @@ def test_a_job_that_is_called_off_between_two_parts_of_a_batch_is_not_reminded_o
     assert len(reminding.providers.sent) == 14
 
 
-def test_who_is_just_being_changed_is_not_waited_for_and_comes_right_after(reminding, monkeypatch):
-    """Somebody cancels the job in this moment: the lock of its row says so before anything is committed."""
+def test_who_cancels_while_it_is_claimed_comes_first(reminding, monkeypatch):
+    """Somebody holds the job and is about to cancel it: nobody waits, and the look right before the provider finds it canceled."""
     job, other = reminding.book(2 * HOUR), reminding.book(2 * HOUR)
-    waits = []
     changing = job_transaction(reminding.tenant.id, now=reminding.now)
     tx = changing.__enter__()
-    tx.execute(text("select from jobs where tenant_id = app.tenant() and id = :j for no key update"), {"j": job})
+    canceled = "update jobs set status = 'canceled', canceled_at = :n where tenant_id = app.tenant() and id = :j"
+    tx.execute(text(canceled), {"n": tx.now, "j": job})
+    look = claiming.look
 
-    def finish(seconds):
-        if not waits:
-            tx.execute(
-                text("update jobs set status = 'canceled', canceled_at = :n where tenant_id = app.tenant() and id = :j"),
-                {"n": tx.now, "j": job},
-            )
-            changing.__exit__(None, None, None)
-        waits.append(seconds)
+    def after_that(*given):
+        if not finished:
+            finished.append(changing.__exit__(None, None, None))
+        return look(*given)
 
-    monkeypatch.setattr(dispatching.time, "sleep", finish)
-    assert reminding.dispatch().states == {"sent": 2, "canceled": 2}
+    finished = []
+    monkeypatch.setattr(claiming, "look", after_that)
+    assert reminding.dispatch().states == {"sent": 2}
     assert set(reminding.states(other).values()) == {SENT}
-    assert len(waits) == 1
+    assert set(reminding.states(job).values()) == {("canceled", "job canceled")}
 
 
 def test_a_tenant_whose_reminders_fail_keeps_no_other_waiting(reminding, other_tenant, monkeypatch):

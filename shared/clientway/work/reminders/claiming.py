@@ -53,8 +53,6 @@ class Due:
     attempts: int
     expires_at: datetime
     state_reason: str | None
-    held: bool
-    """Whether its subject is locked, too: somebody may be changing that in this moment."""
     over: str | None
     rule_off: bool
     exclusion: str | None
@@ -70,31 +68,26 @@ class Due:
 def _row(channel: Channel) -> str:
     return f"""
 select d.next_at, d.id, d.type, d.channel, d.attempts, d.expires_at, d.state_reason,
-       j.id is not null or i.id is not null as held, {_OVER.format(m="d")} end as over,
+       {_OVER.format(m="d")} end as over,
        not exists (select from ruled r where r.type = d.type and r.rule = d.rule and r.channel = d.channel) as rule_off,
        {policy.exclusion(channel, "transactional")} as exclusion,
        {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES}
   from due d
-  left join held_jobs j on j.id = d.job_id
-  left join held_invoices i on i.id = d.invoice_id
+  left join jobs j on j.tenant_id = app.tenant() and j.id = d.job_id
+  left join invoices i on i.tenant_id = app.tenant() and i.id = d.invoice_id
   join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id{policy.joins(channel, "transactional")}
  where d.channel = '{channel}'"""
 
 
 # The limit is written out: a parameter's value is not known to the planner, who would then sort whatever is due for each batch.
-# Nobody is waited for: a subject that somebody is changing now is asked about again in a moment. Its lock keeps it as it is until
-# the claim is committed: whoever cancels a job before that finds its reminder waiting, whoever does so after it finds it claimed.
+# Nobody is waited for, and no job is locked: whoever cancels one meanwhile waits for the claim, and `look` comes after both.
 _PICK = f"""
 with {planning.RULED},
 due as materialized (
   select r.next_at, r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id,
          r.anchor_at
     from reminders r where r.tenant_id = app.tenant() and r.state = 'scheduled' and r.next_at <= :now
-   order by r.next_at, r.id limit {{size}} for no key update skip locked),
-held_jobs as materialized (
-  select j.* from jobs j where j.tenant_id = app.tenant() and j.id in (select d.job_id from due d) for share skip locked),
-held_invoices as materialized (
-  select i.* from invoices i where i.tenant_id = app.tenant() and i.id in (select d.invoice_id from due d) for share skip locked)
+   order by r.next_at, r.id limit {{size}} for no key update skip locked)
 select coalesce(json_agg(x order by x.next_at, x.id), '[]')::text from ({" union all ".join(_row(channel) for channel in rules.CHANNELS)}) x
 """
 

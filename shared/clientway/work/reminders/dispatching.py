@@ -37,7 +37,7 @@ AT_ONCE = 10
 PLAN_AHEAD = timedelta(hours=12)
 """How far ahead is looked for reminders that nobody planned: further than until the next look."""
 _ATTEMPTS = 3
-_BUSY_WAIT = 0.2
+_PAUSE = 0.2
 
 Clock = Callable[[], datetime]
 
@@ -53,8 +53,6 @@ class Dispatched:
 
     states: Counter[str] = field(default_factory=Counter)
     replanned: int = 0
-    busy: set[UUID] = field(default_factory=set)
-    """Tenants with subjects that somebody was changing."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,10 @@ def dispatch(tenants: Sequence[UUID] | None = None, *, now: Clock = clock, until
     """
     done = Dispatched()
     try:
-        waiting = list(claiming.tenants_due(now()) if tenants is None else tenants)
-        # The second and third time for those whose subject somebody was just changing.
-        for number in range(_ATTEMPTS):
-            if number:
-                time.sleep(_BUSY_WAIT)
-            done.busy.clear()
-            rounds.go_round(
-                waiting, nullcontext, lambda tenant: dispatch_tenant(tenant, done, now=now, until=until), batch=BATCH, until=until,
-                failed="reminders were not sent",
-            )  # fmt: skip
-            waiting = sorted(done.busy)
-            if not waiting or until():
-                break
+        rounds.go_round(
+            claiming.tenants_due(now()) if tenants is None else tenants, nullcontext,
+            lambda tenant: dispatch_tenant(tenant, done, now=now, until=until), batch=BATCH, until=until, failed="reminders were not sent",
+        )  # fmt: skip
     finally:
         if settings().wakes:
             _wake(now)
@@ -124,10 +113,7 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
     """Decide about what is due, and claim what goes out; None when nothing was to be decided."""
     token = uuid4()
     with job_transaction(tenant_id, now=now()) as tx:
-        rows = claiming.pick(tx, size)
-        found = [(row, decisions.decide(row, tx.now)) for row in rows if row.held]
-        if len(found) < len(rows):
-            done.busy.add(tenant_id)
+        found = [(row, decisions.decide(row, tx.now)) for row in claiming.pick(tx, size)]
         if not found:
             return None
         claiming.decide(tx, [_written(row, decision) for row, decision in found], token)
@@ -206,7 +192,7 @@ def settle(
         except (Unavailable, LockTimeout, SerializationConflict):
             if attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(_BUSY_WAIT)
+            time.sleep(_PAUSE)
         else:
             done.states.update(one.state for one in outcomes if one.id in kept)
             return wanted
