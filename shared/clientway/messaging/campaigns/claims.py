@@ -144,7 +144,7 @@ def _looked(channel: Channel, purpose: Purpose) -> TextClause:
 
     Somebody who was merged into another contact is `merged`, where that one has a send of its own, else `merged_alone`: a
     campaign reaches nobody that it did not show. Who was sent it under a contact that has been merged into them since has it
-    `already_sent`.
+    `already_sent`. These are looked for one by one (limit 1): as a set they would be all of the campaign, for each batch.
     """
     return text(f"""
 with campaign as materialized (
@@ -158,12 +158,12 @@ with campaign as materialized (
    order by s.id limit :batch for update of s skip locked
 )
 select m.id, m.contact_id, m.attempts, {sql.ADDRESS[channel]} as address, {sql.CONSENT} as consent, {sql.ZONES}, {contents.PERSON},
-       case when c.merged_into is null then coalesce({sql.exclusion(channel, purpose)}, case when exists (
-                   select from contacts x join campaign_sends o on o.tenant_id = app.tenant() and o.contact_id = x.id
-                    where x.tenant_id = app.tenant() and x.merged_into = c.id and o.campaign_id = :campaign
-                      and o.state in ('sending', 'sent', 'unknown')) then 'already_sent' end)
-            when exists (select from campaign_sends o where o.tenant_id = app.tenant() and o.campaign_id = :campaign
-                            and o.contact_id = c.merged_into and o.channel = '{channel}') then 'merged'
+       case when c.merged_into is null then coalesce({sql.exclusion(channel, purpose)}, (
+                   select 'already_sent' from contacts x where x.tenant_id = app.tenant() and x.merged_into = c.id
+                      and (select true from campaign_sends o where o.tenant_id = app.tenant() and o.campaign_id = :campaign
+                              and o.contact_id = x.id and o.state in ('sending', 'sent', 'unknown') limit 1) limit 1))
+            when (select true from campaign_sends o where o.tenant_id = app.tenant() and o.campaign_id = :campaign
+                     and o.contact_id = c.merged_into and o.channel = '{channel}' limit 1) then 'merged'
             else 'merged_alone' end as reason
   from mine m join contacts c on c.tenant_id = app.tenant() and c.id = m.contact_id
   {sql.joins(channel, purpose)}
