@@ -166,7 +166,7 @@ select m.id, m.contact_id, m.attempts, {sql.ADDRESS[channel]} as address, {sql.C
                      and o.contact_id = c.merged_into and o.channel = '{channel}' limit 1) then 'merged'
             else 'merged_alone' end as reason
   from mine m join contacts c on c.tenant_id = app.tenant() and c.id = m.contact_id
-  {sql.joins(channel, purpose)}
+  {sql.joins(channel, purpose, few=True)}
  order by m.id""")
 
 

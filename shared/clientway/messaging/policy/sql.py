@@ -24,15 +24,22 @@ ZONES: Final = (
 """What rules.zones and rules.opening want to know, as columns of a select list."""
 
 
-def joins(channel: Channel, purpose: Purpose, alias: str = "c") -> str:
-    """The joins that `exclusion` looks at: consent `k`, suppressed addresses `s`, default address `a`, settings `ms`, organization `o`."""
+def joins(channel: Channel, purpose: Purpose, alias: str = "c", *, few: bool = False) -> str:
+    """The joins that `exclusion` looks at: consent `k`, suppressed addresses `s`, default address `a`, settings `ms`, organization `o`.
+
+    For `few` contacts their addresses are looked up one by one; for many, all that is suppressed is read once.
+    """
     channel, purpose = _closed(channel, purpose)
+    hashed = f"app.address_hash('{channel}', {alias}.{_COLUMNS[channel]})"
+    standing = f"x.tenant_id = app.tenant() and x.channel = '{channel}' and x.lifted_at is null"
+    # Hashed in a query of its own: the functions are not leakproof, and in the condition they would keep it from the index.
+    one_by_one = f"""left join lateral (select {hashed} as address_hash offset 0) h on true
+  left join lateral (select x.address_hash from suppressions x where {standing} and x.address_hash = h.address_hash limit 1) s on true"""
+    all_at_once = f"left join (select distinct x.address_hash from suppressions x where {standing}) s on s.address_hash = {hashed}"
     return f"""
   left join contact_consents k on k.tenant_id = app.tenant() and k.contact_id = {alias}.id and k.channel = '{channel}'
        and k.purpose = '{purpose}'
-  left join (select distinct x.address_hash from suppressions x
-              where x.tenant_id = app.tenant() and x.channel = '{channel}' and x.lifted_at is null) s
-       on s.address_hash = app.address_hash('{channel}', {alias}.{_COLUMNS[channel]})
+  {one_by_one if few else all_at_once}
   left join contact_addresses a on a.tenant_id = app.tenant() and a.id = {alias}.default_address_id and a.deleted_at is null
   left join messaging_settings ms on ms.tenant_id = app.tenant()
   left join organizations o on o.tenant_id = app.tenant() and o.id = {alias}.organization_id"""
