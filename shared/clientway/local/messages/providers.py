@@ -140,8 +140,8 @@ class Providers:
     def _opted_out(self, number: str) -> bool:
         """Whether the last word from a number was STOP, in the provider's own words for it, and no START came after it."""
         said = [one.text for one in self.store.conversation(number) if one.incoming]
-        words = [text for text in said if rules.provider_answers(text) or rules.keyword(text) == "start"]
-        return bool(words) and rules.provider_answers(words[-1])
+        words = [text for text in said if rules.provider_stops(text) or rules.keyword(text) == "start"]
+        return bool(words) and rules.provider_stops(words[-1])
 
     def _told_by_itself(self, message: Message) -> None:
         if message.channel == "sms":
@@ -189,7 +189,7 @@ class Providers:
         )
         answer = self.store.add(answer)
         self.store.tell(answer, "received", shapes.inbound_text(answer, message.id, now, self._topic), due=now)
-        if rules.provider_answers(text):
+        if rules.provider_stops(text):
             confirmation = Message(
                 id=str(uuid.uuid4()), channel="sms", at=now, sender=message.sender, recipients=message.recipients, text=_STOPPED,
                 tags={"kind": "provider"},

@@ -60,6 +60,11 @@ def keyword(text: str) -> Keyword | None:
     )
 
 
+def provider_stops(text: str) -> bool:
+    """Whether the provider itself takes this for the end: it sends nothing more to that number, and confirms it."""
+    return text.strip().casefold() in PROVIDERS_OWN
+
+
 def provider_answers(text: str) -> bool:
     """Whether the provider answers such a STOP or HELP by itself, so that a second answer would be one too many."""
-    return text.strip().casefold() in PROVIDERS_OWN | {"help"}
+    return provider_stops(text) or text.strip().casefold() == "help"
