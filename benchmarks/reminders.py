@@ -34,7 +34,8 @@ select :t, md5(:s || 'j' || n)::uuid, md5(:s || (1 + mod(n, 5000)))::uuid, md5(:
        at + interval '1 hour', 'America/New_York', 'USD'
   from generate_series(1, :rows / 4) n
  cross join lateral (select case when n <= {DUE} / 2 then timestamptz '{NOW.isoformat()}' + interval '1 day'
-                             else timestamptz '{NOW.isoformat()}' + interval '2 days' + mod(n, {_DAYS} * 24) * interval '1 hour' end as at) a;
+                             else timestamptz '{NOW.isoformat()}' + interval '2 days' + mod(n, {_DAYS} * 24) * interval '1 hour'
+                             end as at) a;
 
 insert into reminders (tenant_id, id, contact_id, job_id, type, rule, anchor_at, send_at, next_at, expires_at, channel)
 select :t, md5(j.id::text || r.rule || h.channel)::uuid, j.contact_id, j.id, 'job_upcoming', r.rule, j.start_at, j.start_at - r.ahead,
