@@ -80,7 +80,8 @@ def _again(stage: Stage, tenant: Tenant) -> None:
     with stage.admin.connect() as connection:
         connection.execute(
             text(
-                "update reminders set state = 'scheduled', lease_until = null, lease_token = null where tenant_id = :t and state = 'claimed'"
+                "update reminders set state = 'scheduled', lease_until = null, lease_token = null"
+                " where tenant_id = :t and state = 'claimed'"
             ),
             {"t": tenant.id},
         )
