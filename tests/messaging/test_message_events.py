@@ -202,6 +202,7 @@ def test_what_is_unknown_was_sent_when_the_provider_tells_of_it(admin_engine, te
 
     assert books.sends("state", "reason", "sent_at is not null") == ("sent", "known by its events", True)
     assert books.value("count(*)", "activities", "activity_type = 'email_sent'") == 1
+    assert books.value("total_emails_received", "contacts", "id = :c") == 1
 
 
 def test_an_event_that_was_there_first_settles_what_becomes_unknown_later(admin_engine, tenant):

@@ -8,7 +8,7 @@ the send becomes `unknown` and is settled by the provider's events; it is never 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 from uuid import UUID, uuid4
@@ -21,6 +21,7 @@ from clientway.messaging.campaigns.claims import BATCH, MOST_ATTEMPTS, Content, 
 from clientway.messaging.campaigns.rules import CHUNK
 from clientway.messaging.delivery import providers
 from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
+from clientway.messaging.suppressions import service as suppressions
 from clientway.schemas import Id, Schema
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ _BACKOFF: Final = 60.0
 _PATIENCE: Final = (1.0, 2.0, 4.0)
 """Seconds to wait, in this worker, for a provider that is asked too much: less than a second's worth is too much, mostly."""
 _MOST_REFUSALS: Final = 3
-"""So many refusals for now one after another are not about the messages: the rest is not tried, and those do not count."""
+"""So many refusals for now, or lost answers, one after another are not about the messages: the rest is not tried."""
+_OPTED_OUT: Final = "destination_phone_number_opted_out"
 _DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
 _FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
 
@@ -92,6 +94,7 @@ class _Worker:
     clock: Clock
     content: Content | None = None
     tired: bool = False
+    opted_out: list[Recipient] = field(default_factory=list)
 
     def run(self) -> int:
         """Batch after batch; returns how many messages the provider took."""
@@ -136,11 +139,12 @@ class _Worker:
                 break
             result = self._one(content, one)
             results.append(result)
-            refusals = refusals + 1 if result.delay is not None else 0
+            refusals = refusals + 1 if result.delay is not None or result.state == "unknown" else 0
             if refusals >= _MOST_REFUSALS:
-                # The provider is away, or our account is in trouble: that says nothing about these messages.
+                # The provider is away, or our account is in trouble: that says nothing about these messages. Whose answer was
+                # lost stays unknown all the same; but no more become so than it takes to see it.
                 self.tired = True
-                results[-refusals:] = [replace(refused, back=True) for refused in results[-refusals:]]
+                results[-refusals:] = [one if one.state == "unknown" else replace(one, back=True) for one in results[-refusals:]]
         return [self._given_up(*both) for both in zip(recipients, results, strict=True)]
 
     def _given_up(self, to: Recipient, result: Result) -> Result:
@@ -174,6 +178,9 @@ class _Worker:
             return Result(to.id, "queued", why, back=True)
         if refused.retryable:
             return Result(to.id, "queued", why, delay=_BACKOFF * 2 ** (to.attempts - 1))
+        if refused.code == _OPTED_OUT:
+            # The provider has heard a STOP that we have not.
+            self.opted_out.append(to)
         return Result(to.id, "failed", why)
 
     def _send(self, message: Outgoing) -> str:
@@ -191,8 +198,12 @@ class _Worker:
         def record() -> None:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 claims.record(tx, content, token, results)
+                for one in self.opted_out:
+                    why = "opted out with the provider"
+                    suppressions.suppress(tx, content.channel, one.address, "stop", contact_id=one.contact_id, detail=why)
 
         persistently(record)
+        self.opted_out.clear()
 
     def _settle(self) -> None:
         def settle() -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -83,6 +84,18 @@ def tell(tx: Tx, event: Event) -> Row[Any] | None:
         "provider_message_id": event.provider_message_id,
     }  # fmt: skip
     return tx.execute(_TELL[event.subject or ""], given).one_or_none()
+
+
+_SENT = text("""
+update contacts set total_emails_received = total_emails_received + case when :channel = 'email' then 1 else 0 end,
+       last_contacted_at = greatest(last_contacted_at, :at)
+ where tenant_id = app.tenant() and id = :contact_id
+""")
+
+
+def count_sent(tx: Tx, contact_id: UUID, channel: str, at: datetime) -> None:
+    """One more message that a contact has got. No new version: nobody's edit is in its way."""
+    tx.execute(_SENT, {"contact_id": contact_id, "channel": channel, "at": at})
 
 
 _OPENED = text("""

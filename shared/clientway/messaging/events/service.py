@@ -126,6 +126,8 @@ def _suppress(tx: Tx, event: Event, about: Row[Any], reason: Literal["complaint"
 
 
 def _record_sent(tx: Tx, send_id: UUID | None, contact_id: UUID | None, organization_id: UUID | None, channel: str) -> None:
+    if contact_id is not None:
+        queries.count_sent(tx, contact_id, channel, tx.now)
     kind, title = ("sms_sent", "Text sent") if channel == "sms" else ("email_sent", "Mail sent")
     effects.record(
         tx, kind, title, organization_id=organization_id, contact_id=contact_id,
