@@ -13,7 +13,21 @@ from sqlalchemy import text
 from benchmarks.measure import machine
 from benchmarks.stage import Stage, raised
 
-PARTS = ("flights", "lists", "search", "clients", "imports", "health", "dedupe", "cold", "segments", "campaigns", "sends", "fairness", "reminders")
+PARTS = (
+    "flights",
+    "lists",
+    "search",
+    "clients",
+    "imports",
+    "health",
+    "dedupe",
+    "cold",
+    "segments",
+    "campaigns",
+    "sends",
+    "fairness",
+    "reminders",
+)
 LIBRARIES = ("aws-lambda-powertools", "pydantic", "sqlalchemy", "pg8000")
 
 

@@ -326,5 +326,8 @@ def test_schedules_wake_a_database_that_pauses_seldom_and_together():
 
     # What asks to be woken needs no regular look, whether the database pauses or not.
     assert {(name, paused) for name, paused, _ in conditional} == {("Pauses", "rate(6 hours)"), ("NextDue", "rate(6 hours)")}
-    assert {name for name, one in expressions.items() if isinstance(one, dict) and one["Fn::If"][0] == "NextDue"} == {"DispatchReminders", "TendMessages"}
+    assert {name for name, one in expressions.items() if isinstance(one, dict) and one["Fn::If"][0] == "NextDue"} == {
+        "DispatchReminders",
+        "TendMessages",
+    }
     assert {one for one in expressions.values() if isinstance(one, str)} == {"cron(20 3 * * ? *)"}

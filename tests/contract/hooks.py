@@ -28,7 +28,7 @@ RULES = {
         "unknown_segment", "other_channel", "postal_address_missing", "no_member",
         "too_late", "too_short", "out_of_range", "duplicate", "too_many",
         # Definitions of segments: what goes with a field or an event, how deep and how much.
-        "unknown_segment", "wrong_operator", "not_a_list", "not_a_range", "empty_range", "not_days", "no_value", "not_here", "not_dynamic",
+        "wrong_operator", "not_a_list", "not_a_range", "empty_range", "not_days", "no_value", "not_here", "not_dynamic",
         "too_deep", "cycle", "segment_too_large", "unknown_form",
         # How one field stands to another, or to the clock.
         "value_error", "missing", "passed", "in_the_past", "in_the_future", "too_far", "too_long", "before_start", "one_of", "before_dispute", "not_paid", "not_lost", "not_resolved", "closed",

@@ -52,7 +52,11 @@ def test_text_messages_keep_quiet_hours(stage, invoke):
         ({"segment_id": None}, "#/segment_id", "missing"),
         ({"segment": {"field": "status", "op": "eq", "value": "active"}}, "#/segment_id", "one_of"),
         ({"segment_id": str(uuid4())}, "#/segment_id", "unknown_segment"),
-        ({"segment_id": None, "segment": {"all": [{"field": "shoe_size", "op": "eq", "value": 9}]}}, "#/segment/all/0/field", "unknown_field"),
+        (
+            {"segment_id": None, "segment": {"all": [{"field": "shoe_size", "op": "eq", "value": 9}]}},
+            "#/segment/all/0/field",
+            "unknown_field",
+        ),
         ({"segment_id": None, "segment": [1]}, "#/segment", "value_error"),
         ({"body_text": None, "subject": None}, "#/body_text", "missing"),
         ({"subject": None}, "#/subject", "required"),

@@ -29,7 +29,8 @@ inputs as (
             count(*) filter (where v.activity_type = 'email_clicked' and not v.machine)::integer as clicks_90d,
             count(*) filter (where v.activity_type = 'portal_login')::integer as portal_logins_90d,
             count(*) filter (where v.activity_type in ('email_sent', 'call_outbound'))::integer as asked_90d,
-            count(*) filter (where v.activity_type in ('email_replied', 'sms_replied', 'call_inbound') and not v.machine)::integer as replies_90d
+            count(*) filter (where v.activity_type in ('email_replied', 'sms_replied', 'call_inbound')
+                        and not v.machine)::integer as replies_90d
        from activities v
       where v.tenant_id = app.tenant() and v.organization_id = p.organization_id
         and v.occurred_at > z.quarter and v.occurred_at <= z.at) a

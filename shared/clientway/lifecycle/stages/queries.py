@@ -71,7 +71,8 @@ select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
            bool_or(v.activity_type in ('quote_sent', 'meeting_scheduled')) as talking
       from activities v
      where v.tenant_id = o.tenant_id and v.organization_id = o.id and v.created_at >= s.since
-       and v.activity_type in ('email_clicked', 'email_opened', 'email_replied', 'sms_replied', 'call_inbound', 'quote_sent', 'meeting_scheduled')
+       and v.activity_type in ('email_clicked', 'email_opened', 'email_replied', 'sms_replied', 'call_inbound', 'quote_sent',
+                               'meeting_scheduled')
   ) a on true
  where o.tenant_id = app.tenant() and o.id = any (cast(:ids as uuid[])) and o.deleted_at is null
  order by o.id
