@@ -115,6 +115,23 @@ def test_the_age_of_what_still_waits_is_a_metric(tenant, outbox, queue, admin_en
     assert age() == 0
 
 
+def test_what_is_to_be_held_back_is_held_back_by_the_queue(tenant, queue, monkeypatch):
+    with job_transaction(tenant.id) as tx:
+        for seconds in (60, 5000, 0, None, "x"):
+            effects.publish(tx, "mail", {"delay_seconds": seconds})
+    sent = []
+
+    class Away:
+        def send_message_batch(self, *, QueueUrl, Entries):  # noqa: ARG002, N803
+            sent.extend(Entries)
+            return {}
+
+    monkeypatch.setattr(relay, "sqs", Away)
+    run()
+
+    assert sorted(one.get("DelaySeconds", 0) for one in sent) == [0, 0, 0, 60, 900]
+
+
 def test_events_without_a_subscriber_do_not_pile_up(tenant, outbox, queue):
     publish(tenant, "organization.stage_changed", count=3)
 

@@ -36,6 +36,8 @@ LEASE = timedelta(minutes=2)
 _SQS_ENTRIES = 10
 _SQS_BYTES = 200 * 1024
 _LONGEST_DELAY = timedelta(minutes=15)
+_LONGEST_IN_QUEUE = 900
+"""Seconds; SQS takes no more."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ class Row:
     def message(self) -> str:
         """What the queue carries."""
         return json.dumps({"id": str(self.id), "tenant_id": str(self.tenant_id), "topic": self.topic, "payload": self.payload})
+
+    @property
+    def held_back(self) -> dict[str, int]:
+        """For how long the queue keeps it to itself, where the payload says so: nobody need look again when that is over."""
+        seconds = self.payload.get("delay_seconds")
+        return {"DelaySeconds": min(seconds, _LONGEST_IN_QUEUE)} if isinstance(seconds, int) and seconds > 0 else {}
 
     @property
     def delay(self) -> timedelta:
@@ -128,7 +136,7 @@ def _send(queue_url: str, rows: Sequence[Row]) -> dict[UUID, str]:
     """Send up to ten messages; returns what failed and why."""
     entries = [
         # The group gives tenants their turns on a standard queue: one tenant's thousand mails do not hold up another's one.
-        {"Id": str(index), "MessageBody": row.message, "MessageGroupId": str(row.tenant_id)}
+        {"Id": str(index), "MessageBody": row.message, "MessageGroupId": str(row.tenant_id), **row.held_back}
         for index, row in enumerate(rows)
     ]
     try:

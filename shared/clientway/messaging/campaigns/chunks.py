@@ -19,7 +19,7 @@ WINDOW: Final = 8
 LOST_AFTER: Final = timedelta(minutes=15)
 """A chunk that was put into the queue and of which nothing was heard for so long is put in again."""
 SHORT: Final = timedelta(minutes=2)
-"""What is held for no longer than this waits in the outbox; for longer, in its table until somebody looks."""
+"""What is held for no longer than this waits in its queue; for longer, in its table until somebody looks."""
 
 
 def pump(tx: Tx, campaign_id: UUID, *, more: int = 0) -> int:
@@ -79,7 +79,7 @@ def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before:
         return bool(at.status == "sending")
     if left.state == "waiting" and at.status == "sending" and left.due_at > tx.now:
         if left.due_at <= tx.now + SHORT:
-            tx.execute(_REST, {**given, "until": left.due_at, "id": uuid7()})
+            tx.execute(_REST, {**given, "until": left.due_at, "now": tx.now, "id": uuid7()})
         else:
             wake.at(tx, left.due_at, "messages")
     return at.status == "sending" and pump(tx, campaign_id) == 0 and left.state == "done"
@@ -108,9 +108,10 @@ with resting as (
    where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk
   returning k.queued_at
 )
-insert into outbox (id, topic, payload, available_at)
+insert into outbox (id, topic, payload)
 select :id, 'campaign.chunk',
-       jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at), r.queued_at
+       jsonb_build_object('campaign_id', cast(:campaign as uuid), 'chunk', cast(:chunk as integer), 'turn', r.queued_at,
+                          'delay_seconds', ceil(extract(epoch from r.queued_at - cast(:now as timestamptz)))::integer)
   from resting r
 """)
 

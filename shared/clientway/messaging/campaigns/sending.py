@@ -49,6 +49,7 @@ class Payload(Schema):
     campaign_id: Id
     chunk: int | None = None
     turn: datetime | None = None
+    delay_seconds: int | None = None
 
 
 class Message(Schema):
