@@ -121,7 +121,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     effects.audit(tx, "invoice.created", "invoice", made.id, {name: row.get(name) for name in kept})
     if opening is None or written.opened is None:
         return written.answer
-    return _opened(tx, row, opening, written.opened)
+    return _opened(tx, row, opening, written.opened, made.time_zone)
 
 
 def change(tx: Tx, invoice_id: UUID, patch: InvoicePatch, *, version: int) -> Any:
@@ -168,7 +168,7 @@ def open_(tx: Tx, invoice_id: UUID) -> Any:
         raise people.ContactBlacklisted("The client's organization is on the blacklist.", organization_id=locked.row["organization_id"])
     opening = _opening(tx, locked.row, locked.lines, locked.time_zone, locked.terms_days)
     opened = queries.open_(tx, invoice_id, opening)
-    return _opened(tx, locked.row, opening, opened)
+    return _opened(tx, locked.row, opening, opened, locked.time_zone)
 
 
 def void(tx: Tx, invoice_id: UUID) -> Any:
@@ -221,7 +221,7 @@ def _change_sent(tx: Tx, locked: Locked, sent: dict[str, Any]) -> Any:
     invoice_id = UUID(before["id"])
     answer = queries.update(tx, invoice_id, changes)
     if changes.get("due_on", before["due_on"]) != before["due_on"]:
-        reminders.plan_invoice(tx, invoice_id)
+        reminders.plan_invoice(tx, invoice_id, time_zone=locked.time_zone)
     changed = {name: value for name, value in changes.items() if value != before[name]}
     effects.audit(tx, "invoice.updated", "invoice", invoice_id, changed)
     if before["payment_page_status"] in ("none", "failed"):
@@ -252,7 +252,7 @@ def _day(moment: datetime, time_zone: str) -> date:
         return moment.astimezone(UTC).date()
 
 
-def _opened(tx: Tx, row: Mapping[str, Any], opening: Opening, opened: Opened) -> Any:
+def _opened(tx: Tx, row: Mapping[str, Any], opening: Opening, opened: Opened, time_zone: str) -> Any:
     """What follows once an invoice is open: the timeline, its reminders, its page, and the deposits that pay it."""
     from clientway.billing.payments import service as payments  # noqa: PLC0415  (which settles invoices through this module)
 
@@ -269,7 +269,7 @@ def _opened(tx: Tx, row: Mapping[str, Any], opening: Opening, opened: Opened) ->
     elif opened.gateway is not None:
         payable = settling.Payable(invoice_id, opened.number_text, row["total_cents"], row["currency"], opened.email)
         settling.ask_for_page(tx, opened.gateway, payable)
-    reminders.plan_invoice(tx, invoice_id)
+    reminders.plan_invoice(tx, invoice_id, time_zone=time_zone)
     return read(tx, invoice_id) if opened.deposits else opened.answer
 
 

@@ -96,7 +96,7 @@ def settle(tx: Tx, invoice_id: UUID) -> None:
         tell(tx, "invoice_paid", "Paid", about, topic="invoice.paid")
         effects.audit(tx, "invoice.paid", "invoice", invoice_id, {"status": "paid"})
     else:
-        reminders.plan_invoice(tx, invoice_id)
+        reminders.plan_invoice(tx, invoice_id, time_zone=row.time_zone)
         effects.audit(tx, "invoice.reopened", "invoice", invoice_id, {"status": "open", "balance_cents": row.balance_cents})
         effects.publish(tx, "invoice.reopened", about)
 

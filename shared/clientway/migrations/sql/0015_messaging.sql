@@ -298,16 +298,6 @@ create index reminders_claimed on public.reminders (tenant_id, lease_until) wher
 create index reminders_sent_at on public.reminders (tenant_id, send_at, id);
 create index reminders_state on public.reminders (tenant_id, state, send_at, id);
 
--- A local time as a moment. The zone is from Python's list of zones: one that PostgreSQL does not know is taken as UTC.
-create function app.local_moment(p_at timestamp, p_zone text) returns timestamptz language plpgsql stable set search_path = '' as $$
-begin
-  return p_at at time zone p_zone;
-exception when invalid_parameter_value then
-  return p_at at time zone 'UTC';
-end $$;
-revoke all on function app.local_moment(timestamp, text) from public;
-grant execute on function app.local_moment(timestamp, text) to clientway_app, clientway_job;
-
 -- The timeline tells of texts too.
 alter table public.activities drop constraint activities_activity_type_check;
 alter table public.activities add constraint activities_activity_type_check check (activity_type in (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from clientway.db import Tx, job_connection
 from clientway.messaging.campaigns.content import PERSON
 from clientway.messaging.delivery.message import Channel
 from clientway.messaging.policy import sql as policy
-from clientway.work.reminders import planning, rules
+from clientway.work.reminders import clock, planning, rules
 
 LEASE = timedelta(minutes=2)
 """How long a worker that says nothing keeps what it has claimed."""
@@ -35,12 +35,10 @@ def take_back(tx: Tx) -> int:
     return tx.execute(_TAKE_BACK, {"now": tx.now}).rowcount
 
 
-_DUE_ON = f"""app.local_moment(i.due_on + time '{rules.INVOICE_HOUR.isoformat()}',
-                                    (select t.time_zone from tenants t where t.tenant_id = app.tenant()))"""
 # Why there is nothing to remind of any more, by reminder `{m}`, job `j` and invoice `i` as they are.
-_OVER = f"""case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> {{m}}.anchor_at then 'job moved'
-            when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'
-            when {_DUE_ON} <> {{m}}.anchor_at then 'due date moved'"""
+_OVER = """case when j.status <> 'scheduled' then 'job ' || replace(j.status, '_', ' ') when j.start_at <> {m}.anchor_at then 'job moved'
+            when i.status <> 'open' then 'invoice ' || i.status when i.balance_cents <= 0 then 'invoice paid'"""
+_MOVED = "due date moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Due:
 def _row(channel: Channel) -> str:
     return f"""
 select d.next_at, d.id, d.type, d.channel, d.attempts, d.expires_at, d.state_reason,
-       {_OVER.format(m="d")} end as over,
+       {_OVER.format(m="d")} end as over, d.anchor_at, i.due_on,
        not exists (select from ruled r where r.type = d.type and r.rule = d.rule and r.channel = d.channel) as rule_off,
        {policy.exclusion(channel, "transactional")} as exclusion,
        {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES}
@@ -100,12 +98,15 @@ def pick(tx: Tx, size: int) -> list[Due]:
 
 
 def _due(row: dict[str, Any]) -> Due:
-    consent, expires_at = row["consent_event_id"], datetime.fromisoformat(row["expires_at"])
+    consent, expires_at, over = row["consent_event_id"], datetime.fromisoformat(row["expires_at"]), row["over"]
+    if over is None and row["due_on"] is not None:
+        due_at = clock.hour_on(date.fromisoformat(row["due_on"]), row["tenant_zone"])
+        over = None if due_at == datetime.fromisoformat(row["anchor_at"]) else _MOVED
     given = {name: row[name] for name in _AS_TOLD}
-    return Due(id=UUID(row["id"]), consent_event_id=UUID(consent) if consent else None, expires_at=expires_at, **given)
+    return Due(id=UUID(row["id"]), consent_event_id=UUID(consent) if consent else None, expires_at=expires_at, over=over, **given)
 
 
-_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "expires_at"}]
+_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "expires_at", "over"}]
 
 
 _DECIDE = text("""
@@ -154,9 +155,11 @@ def settle(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> set[UUID]:
 
 # Right before they are handed over: the job may have been called off since the claim. With what they say.
 _LOOK = text(f"""
-with mine as (
+with {clock.NINE},
+mine as (
   select m.id, m.type, m.rule, m.channel, m.attempts, m.expires_at, m.address, m.contact_id, m.job_id, m.invoice_id,
-         {_OVER.format(m="m")} when m.expires_at < :now then 'expired' end as over
+         {_OVER.format(m="m")} when {clock.moment("i.due_on")} <> m.anchor_at then '{_MOVED}'
+            when m.expires_at < :now then 'expired' end as over
     from reminders m
     left join jobs j on j.tenant_id = app.tenant() and j.id = m.job_id
     left join invoices i on i.tenant_id = app.tenant() and i.id = m.invoice_id
@@ -183,9 +186,13 @@ select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.address, d.c
 """)
 
 
-def look(tx: Tx, ids: Sequence[UUID], token: UUID) -> Sequence[Any]:
-    """Those of claimed reminders that are still the token's and still wanted, with what they say; the others are called off."""
-    return tx.execute(_LOOK, {"ids": list(ids), "token": token, "now": tx.now}).all()
+def look(tx: Tx, ids: Sequence[UUID], token: UUID, time_zone: str) -> Sequence[Any]:
+    """Those of claimed reminders that are still the token's and still wanted, with what they say; the others are called off.
+
+    The time zone is the tenant's.
+    """
+    given = {"ids": list(ids), "token": token, "now": tx.now, "nine": clock.offsets(time_zone, tx.now)}
+    return tx.execute(_LOOK, given).all()
 
 
 _RENEW = text("""

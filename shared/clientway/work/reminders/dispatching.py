@@ -136,7 +136,7 @@ def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[],
     with job_transaction(batch.tenant_id, now=renewed) as tx:
         keys = sorted({(row.type, row.channel) for row in batch.rows})
         words = Words(messaging.of(tx), {one: templates.source(tx, *one) for one in keys})
-        part = claiming.look(tx, [row.id for row in batch.rows[:AT_ONCE]], batch.token)
+        part = claiming.look(tx, [row.id for row in batch.rows[:AT_ONCE]], batch.token, batch.rows[0].tenant_zone)
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(batch.rows)), thread_name_prefix="reminders") as pool:
         while part or left:
             outcomes = list(pool.map(lambda row: send(batch, words, row, now), part))
@@ -186,9 +186,10 @@ def settle(
                 for row in part:
                     if row.id in kept & sent:
                         _tell(tx, row)
-                wanted = claiming.look(tx, [row.id for row in following], batch.token) if following else ()
+                ids = [row.id for row in following]
+                wanted = claiming.look(tx, ids, batch.token, following[0].tenant_zone) if following else ()
                 if following and renewed:
-                    claiming.renew(tx, [row.id for row in [*following, *renewed]], batch.token)
+                    claiming.renew(tx, [*ids, *(row.id for row in renewed)], batch.token)
         except (Unavailable, LockTimeout, SerializationConflict):
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from clientway import wake
 from clientway.config import settings
 from clientway.db import Tx
-from clientway.work.reminders import rules
+from clientway.work.reminders import clock, rules
 
 DEFAULTS = json.dumps(rules.as_rows(rules.DEFAULTS))
 _MINUTES = "interval '1 minute'"
@@ -41,13 +41,11 @@ _OF_JOBS = f"""
        and w.start_at - {int(rules.LEAST_NOTICE.total_seconds() // 60)} * {_MINUTES} >= :now
        and (r.nearer is null or w.start_at - r.nearer * {_MINUTES} >= :now)))"""
 # And `{source}`, invoices: by the tenant's clock. The anchor is the due date's hour, whatever the rule.
-_HOUR = f"time '{rules.INVOICE_HOUR.isoformat()}'"
 _OF_INVOICES = f"""
   select w.id as invoice_id, w.contact_id, r.rule, r.channel, p.anchor_at, p.send_at,
          p.send_at + r.max_lateness * {_MINUTES} as expires_at
-    from {{source}} w join tenants t on t.tenant_id = app.tenant() join ruled r on r.type = 'invoice_due'
-   cross join lateral (select app.local_moment(w.due_on + {_HOUR}, t.time_zone) as anchor_at,
-                              app.local_moment(w.due_on + r."offset" + {_HOUR}, t.time_zone) as send_at) p
+    from {{source}} w join ruled r on r.type = 'invoice_due'
+   cross join lateral (select {clock.moment("w.due_on")} as anchor_at, {clock.moment('(w.due_on + r."offset")')} as send_at) p
     join contacts c on c.tenant_id = app.tenant() and c.id = w.contact_id
    where w.status = 'open' and {_REACHABLE} and p.send_at >= :now"""
 
@@ -98,13 +96,14 @@ CALLED_OFF = """called_off as (
      and (m.anchor_at <> w.start_at or w.status <> 'scheduled'))"""
 
 _INVOICE = f"""
-with subject as (
+with {clock.NINE},
+subject as (
   select i.id, i.contact_id, i.due_on, i.status from invoices i where i.tenant_id = app.tenant() and i.id = :invoice_id),
 called_off as (
   update reminders m set state = 'canceled', state_reason = 'due date moved', version = m.version + 1, updated_at = :now
-    from subject w join tenants t on t.tenant_id = app.tenant()
+    from subject w
    where m.tenant_id = app.tenant() and m.invoice_id = w.id and m.state = 'scheduled' and w.status = 'open'
-     and m.anchor_at <> app.local_moment(w.due_on + {_HOUR}, t.time_zone)),
+     and m.anchor_at <> {clock.moment("w.due_on")}),
 {RULED},
 {_written("invoice", "planned", f"({_OF_INVOICES.format(source='subject')})", _AGAIN)},
 {_woken("planned")}
@@ -112,7 +111,8 @@ select count(*) from planned"""
 
 # What stands of a batch follows the rules of now. What is due already is left to whoever sends it: it may be on its way.
 _REPLAN = f"""
-with {RULED},
+with {clock.NINE},
+{RULED},
 -- Locked, so that rules that change meanwhile begin from the start again.
 place as materialized (
   select coalesce(s.replan_after, '00000000-0000-0000-0000-000000000000') as after from messaging_settings s
@@ -159,7 +159,8 @@ _LACKING = """(select o.* from {wanted} o where o.send_at < :until and not exist
     where q.tenant_id = app.tenant() and q.{subject} = o.{subject} and q.rule = o.rule and q.anchor_at = o.anchor_at
       and q.channel = o.channel and q.contact_id = o.contact_id))"""
 _MISSING = f"""
-with {RULED},
+with {clock.NINE},
+{RULED},
 of_jobs as ({_OF_JOBS.format(source=_COMING)}),
 of_invoices as ({_OF_INVOICES.format(source=_OWED)}),
 {_written("job", "planned", _LACKING.format(wanted="of_jobs", subject="job_id"), "do nothing")},
@@ -172,6 +173,12 @@ update reminders m set state = 'canceled', state_reason = :reason, version = m.v
  where m.tenant_id = app.tenant() and m.invoice_id = :invoice_id and m.state = 'scheduled'
 """)
 
+_ZONE = text("select t.time_zone from tenants t where t.tenant_id = app.tenant()")
+_CHANGED = text("""
+select t.time_zone from messaging_settings s join tenants t on t.tenant_id = s.tenant_id
+ where s.tenant_id = app.tenant() and s.replan_since is not null
+""")
+
 REPLAN_BATCH = 500
 
 
@@ -180,9 +187,13 @@ def parameters(tx: Tx) -> dict[str, Any]:
     return {"now": tx.now, "reminder_rules": DEFAULTS, "wakes": settings().wakes, "wake_before": tx.now + wake.AHEAD}
 
 
-def plan_invoice(tx: Tx, invoice_id: UUID) -> None:
-    """Have an open invoice's reminders be those of its due date, and no others."""
-    tx.execute(text(_INVOICE), {"invoice_id": invoice_id, **parameters(tx)})
+def plan_invoice(tx: Tx, invoice_id: UUID, time_zone: str | None) -> None:
+    """Have an open invoice's reminders be those of its due date, and no others; reads the tenant's time zone where it is not given."""
+    tx.execute(text(_INVOICE), {"invoice_id": invoice_id, **_with_zone(tx, time_zone or tx.scalar(_ZONE))})
+
+
+def _with_zone(tx: Tx, time_zone: str) -> dict[str, Any]:
+    return {"nine": clock.offsets(time_zone, tx.now), **parameters(tx)}
 
 
 def cancel_invoice(tx: Tx, invoice_id: UUID, reason: str) -> None:
@@ -192,9 +203,10 @@ def cancel_invoice(tx: Tx, invoice_id: UUID, reason: str) -> None:
 
 def replan(tx: Tx) -> int:
     """Have a batch of what stands follow the tenant's rules, if they have changed: jobs to come and open invoices, as many as returned."""
-    return int(tx.scalar(text(_REPLAN), {"size": REPLAN_BATCH, **parameters(tx)}) or 0)
+    time_zone = tx.scalar(_CHANGED)
+    return 0 if time_zone is None else int(tx.scalar(text(_REPLAN), {"size": REPLAN_BATCH, **_with_zone(tx, time_zone)}) or 0)
 
 
 def plan_missing(tx: Tx, until: datetime) -> int:
     """Plan what is due until then and was never planned; returns how many reminders that were."""
-    return int(tx.scalar(text(_MISSING), {"until": until, **parameters(tx)}))
+    return int(tx.scalar(text(_MISSING), {"until": until, **_with_zone(tx, tx.scalar(_ZONE))}))

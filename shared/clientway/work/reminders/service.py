@@ -51,12 +51,13 @@ def call_off(tx: Tx, reminder_id: UUID) -> Any:
     return DatabaseJson(found.answer, found.version)
 
 
-def plan_invoice(tx: Tx, invoice_id: UUID) -> None:
+def plan_invoice(tx: Tx, invoice_id: UUID, *, time_zone: str | None = None) -> None:
     """Plan the reminders of an open invoice, or move them to its due date of now; an invoice that is not open gets none.
 
-    One statement. What is planned for a contact without e-mail address or phone number is nothing.
+    One statement; two when the caller does not know the tenant's time zone. What is planned for a contact without e-mail
+    address or phone number is nothing.
     """
-    planning.plan_invoice(tx, invoice_id)
+    planning.plan_invoice(tx, invoice_id, time_zone)
 
 
 def cancel_invoice(tx: Tx, invoice_id: UUID, reason: str) -> None:
