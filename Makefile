@@ -41,7 +41,7 @@ build: $(READY) $(SAM_READY)
 # A build for this machine, and every sample event through it under Lambda's own runtime and emulator.
 smoke: $(READY) $(SAM_READY) $(SMOKE_READY)
 	@rm -f .aws-sam/smoke.txt
-	$(BIN)/pytest -n 0 -rfEs tests/smoke
+	CLIENTWAY_SMOKE=whole $(BIN)/pytest -n 0 -rfEs tests/smoke
 	@cat .aws-sam/smoke.txt
 
 # What it reaches: a table of ratios, each measured within one run. A part of it: make bench ONLY=lists

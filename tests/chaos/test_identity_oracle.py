@@ -195,7 +195,7 @@ STORIES = (upsert, upsert_by_phone, add, change_address, propagate, propagate_ad
 
 
 def test_no_answer_tells_what_another_tenant_knows(asked, tenant, other_tenant, draw, size, tally, admin_engine):
-    pairs = size(short=72, long=10_000)
+    pairs = size(short=40, long=10_000)
     drawn = people_drawn(draw, 2 * pairs)
     known, unknown = drawn[:pairs], drawn[pairs:]
     hold(admin_engine, other_tenant, known)
