@@ -307,7 +307,6 @@ def test_all_tenants_with_something_due_are_found(reminding, other_tenant):
     assert other_tenant.id not in claiming.tenants_due(reminding.now)
     assert reminding.tenant.id not in claiming.tenants_due(MORNING - MINUTE)
     with job_transaction(reminding.tenant.id, now=reminding.now) as tx:
-        rows = claiming.pick(tx, 10)
-        claiming.decide(tx, [{"id": row.id, "state": "claimed"} for row in rows], uuid4())
+        assert claiming.pick(tx, 10, uuid4())
     assert reminding.tenant.id not in claiming.tenants_due(reminding.now + MINUTE)
     assert reminding.tenant.id in claiming.tenants_due(reminding.now + claiming.LEASE)

@@ -1,6 +1,7 @@
 """What picking due reminders and listing them costs does not depend on how many others there are."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -45,7 +46,8 @@ def nodes(plan):
 
 def test_what_is_due_is_found_without_what_is_not(crowd):
     with job_transaction(crowd.id, now=NOW) as tx:
-        plan = explained(tx, claiming._PICK.format(size=100), {"now": NOW, "reminder_rules": planning.DEFAULTS})
+        given = {"now": NOW, "reminder_rules": planning.DEFAULTS, "token": uuid4(), "lease_until": NOW}
+        plan = explained(tx, claiming._PICK.format(size=100), given)
 
     assert "reminders_due" in {node.get("Index Name") for node in nodes(plan)}
     assert "reminders" not in plans.scanned(plan)

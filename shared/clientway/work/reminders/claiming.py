@@ -43,7 +43,7 @@ _MOVED = "due date moved"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A reminder that is due, locked, with all that decides about it."""
+    """A reminder that is due, claimed, with all that decides about it; `attempts`, and where it went before, are those of before."""
 
     id: UUID
     type: rules.Type
@@ -56,6 +56,8 @@ class Due:
     exclusion: str | None
     address: str | None
     consent_event_id: UUID | None
+    address_before: str | None
+    consent_before: UUID | None
     contact_zone: str | None
     address_zone: str | None
     address_state: str | None
@@ -69,7 +71,8 @@ select d.next_at, d.id, d.type, d.channel, d.attempts, d.expires_at, d.state_rea
        {_OVER.format(m="d")} end as over, d.anchor_at, i.due_on,
        not exists (select from ruled r where r.type = d.type and r.rule = d.rule and r.channel = d.channel) as rule_off,
        {policy.exclusion(channel, "transactional")} as exclusion,
-       {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, {policy.ZONES}
+       {policy.ADDRESS[channel]} as address, {policy.CONSENT} as consent_event_id, d.address as address_before,
+       d.consent_event_id as consent_before, {policy.ZONES}
   from due d
   left join jobs j on j.tenant_id = app.tenant() and j.id = d.job_id
   left join invoices i on i.tenant_id = app.tenant() and i.id = d.invoice_id
@@ -83,49 +86,56 @@ _PICK = f"""
 with {planning.RULED},
 due as materialized (
   select r.next_at, r.id, r.type, r.rule, r.channel, r.attempts, r.expires_at, r.state_reason, r.contact_id, r.job_id, r.invoice_id,
-         r.anchor_at
+         r.anchor_at, r.address, r.consent_event_id
     from reminders r where r.tenant_id = app.tenant() and r.state = 'scheduled' and r.next_at <= :now
-   order by r.next_at, r.id limit {{size}} for no key update skip locked)
-select coalesce(json_agg(x order by x.next_at, x.id), '[]')::text from ({" union all ".join(_row(channel) for channel in rules.CHANNELS)}) x
+   order by r.next_at, r.id limit {{size}} for no key update skip locked),
+facts as materialized ({" union all ".join(_row(channel) for channel in rules.CHANNELS)}),
+claimed as (
+  update reminders m
+     set state = 'claimed', state_reason = null, address = coalesce(f.address, m.address), consent_event_id = f.consent_event_id,
+         lease_until = :lease_until, lease_token = :token, attempts = m.attempts + 1, version = m.version + 1, updated_at = :now
+    from facts f where m.tenant_id = app.tenant() and m.id = f.id)
+select coalesce(json_agg(x order by x.next_at, x.id), '[]')::text from facts x
 """
 
 
-def pick(tx: Tx, size: int) -> list[Due]:
-    """Lock reminders that are due, the longest due first, with what decides about them."""
+def pick(tx: Tx, size: int, token: UUID) -> list[Due]:
+    """Claim reminders that are due under a token, the longest due first, with what decides about them.
+
+    In one statement, because nearly all of them go out: `decide` gives the others back within the transaction.
+    """
     # As one JSON text: the driver takes longer to read a row's times than the database to find the row.
-    found = tx.scalar(text(_PICK.format(size=int(size))), {"now": tx.now, "reminder_rules": planning.DEFAULTS})
+    given = {"now": tx.now, "reminder_rules": planning.DEFAULTS, "token": token, "lease_until": tx.now + LEASE}
+    found = tx.scalar(text(_PICK.format(size=int(size))), given)
     return [_due(row) for row in json.loads(found)]
 
 
 def _due(row: dict[str, Any]) -> Due:
-    consent, expires_at, over = row["consent_event_id"], datetime.fromisoformat(row["expires_at"]), row["over"]
+    expires_at, over = datetime.fromisoformat(row["expires_at"]), row["over"]
+    consents: dict[str, Any] = {name: UUID(row[name]) if row[name] else None for name in ("consent_event_id", "consent_before")}
     if over is None and row["due_on"] is not None:
         due_at = clock.hour_on(date.fromisoformat(row["due_on"]), row["tenant_zone"])
         over = None if due_at == datetime.fromisoformat(row["anchor_at"]) else _MOVED
     given = {name: row[name] for name in _AS_TOLD}
-    return Due(id=UUID(row["id"]), consent_event_id=UUID(consent) if consent else None, expires_at=expires_at, over=over, **given)
+    return Due(id=UUID(row["id"]), expires_at=expires_at, over=over, **consents, **given)
 
 
-_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "expires_at", "over"}]
+_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "consent_before", "expires_at", "over"}]
 
 
 _DECIDE = text("""
 update reminders m
-   set state = r.state, state_reason = r.reason, next_at = coalesce(r.next_at, m.next_at), address = coalesce(r.address, m.address),
-       consent_event_id = case r.state when 'claimed' then r.consent_event_id else m.consent_event_id end,
-       lease_until = case r.state when 'claimed' then cast(:lease_until as timestamptz) end,
-       lease_token = case r.state when 'claimed' then cast(:token as uuid) end,
-       attempts = m.attempts + case r.state when 'claimed' then 1 else 0 end, version = m.version + 1, updated_at = :now
+   set state = r.state, state_reason = r.reason, next_at = coalesce(r.next_at, m.next_at), address = r.address,
+       consent_event_id = r.consent_event_id, lease_until = null, lease_token = null, attempts = m.attempts - 1, updated_at = :now
   from jsonb_to_recordset(cast(:rows as jsonb)) as r(
          id uuid, state text, reason text, next_at timestamptz, address text, consent_event_id uuid)
- where m.tenant_id = app.tenant() and m.id = r.id and m.state = 'scheduled'
+ where m.tenant_id = app.tenant() and m.id = r.id and m.state = 'claimed' and m.lease_token = :token
 """)
 
 
 def decide(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> None:
-    """Write down what was decided about locked reminders; those that are claimed are the token's."""
-    given = {"rows": _json(rows), "token": token, "lease_until": tx.now + LEASE, "now": tx.now}
-    tx.execute(_DECIDE, given)
+    """Take the claim of these back: what was decided about them is something else. As if it had never been."""
+    tx.execute(_DECIDE, {"rows": _json(rows), "token": token, "now": tx.now})
 
 
 # Only what is still the token's: a worker that comes late changes nothing.

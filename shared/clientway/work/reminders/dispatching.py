@@ -113,10 +113,11 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
     """Decide about what is due, and claim what goes out; None when nothing was to be decided."""
     token = uuid4()
     with job_transaction(tenant_id, now=now()) as tx:
-        found = [(row, decisions.decide(row, tx.now)) for row in claiming.pick(tx, size)]
+        found = [(row, decisions.decide(row, tx.now)) for row in claiming.pick(tx, size, token)]
         if not found:
             return None
-        claiming.decide(tx, [_written(row, decision) for row, decision in found], token)
+        if otherwise := [_written(row, decision) for row, decision in found if decision.state != "claimed"]:
+            claiming.decide(tx, otherwise, token)
         claimed = [row for row, decision in found if decision.state == "claimed"]
         if claimed:
             # Should this worker die, somebody has to look again.
@@ -126,8 +127,8 @@ def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -
 
 
 def _written(row: Due, decision: Decision) -> dict[str, Any]:
-    found = {"id": row.id, "state": decision.state, "reason": decision.reason, "next_at": decision.next_at}
-    return {**found, "address": row.address, "consent_event_id": row.consent_event_id} if decision.state == "claimed" else found
+    before = {"address": row.address_before, "consent_event_id": row.consent_before}
+    return {"id": row.id, "state": decision.state, "reason": decision.reason, "next_at": decision.next_at, **before}
 
 
 def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> None:
