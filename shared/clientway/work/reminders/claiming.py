@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,7 @@ select d.next_at, d.id, d.type, d.channel, d.attempts, d.expires_at, d.state_rea
   from due d
   left join jobs j on j.tenant_id = app.tenant() and j.id = d.job_id
   left join invoices i on i.tenant_id = app.tenant() and i.id = d.invoice_id
-  join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id{policy.joins(channel, "transactional")}
+  join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id{policy.joins(channel, "transactional", few=True)}
  where d.channel = '{channel}'"""
 
 
@@ -111,16 +111,16 @@ def pick(tx: Tx, size: int, token: UUID) -> list[Due]:
 
 
 def _due(row: dict[str, Any]) -> Due:
-    expires_at, over = datetime.fromisoformat(row["expires_at"]), row["over"]
-    consents: dict[str, Any] = {name: UUID(row[name]) if row[name] else None for name in ("consent_event_id", "consent_before")}
+    over, consent, before = row["over"], row["consent_event_id"], row["consent_before"]
     if over is None and row["due_on"] is not None:
         due_at = clock.hour_on(date.fromisoformat(row["due_on"]), row["tenant_zone"])
         over = None if due_at == datetime.fromisoformat(row["anchor_at"]) else _MOVED
-    given = {name: row[name] for name in _AS_TOLD}
-    return Due(id=UUID(row["id"]), expires_at=expires_at, over=over, **consents, **given)
-
-
-_AS_TOLD = [one.name for one in fields(Due) if one.name not in {"id", "consent_event_id", "consent_before", "expires_at", "over"}]
+    # By place: by name it takes as long as all the rest.
+    return Due(
+        UUID(row["id"]), row["type"], row["channel"], row["attempts"], datetime.fromisoformat(row["expires_at"]), row["state_reason"],
+        over, row["rule_off"], row["exclusion"], row["address"], UUID(consent) if consent else None, row["address_before"],
+        UUID(before) if before else None, row["contact_zone"], row["address_zone"], row["address_state"], row["phone"], row["tenant_zone"],
+    )  # fmt: skip
 
 
 _DECIDE = text("""
