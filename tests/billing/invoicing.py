@@ -12,6 +12,7 @@ from tests.billing.paying import Client, keyed
 from tests.fixtures import Answer
 
 LINE = {"description": "Deep clean", "unit_price_cents": 10_000}
+CARE_PLAN = [{"description": "Care plan", "quantity": 1.5, "unit_price_cents": 1000, "tax_rate_bps": 1000}]
 
 
 @dataclass(frozen=True)
