@@ -1,13 +1,17 @@
-"""Two contacts with anything that a contact can have, at random, and what stands in every table about them."""
+"""Two contacts with anything that a contact can have, at random, how they are merged, and what stands in every table about them."""
 
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from clientway import access, db, effects, tokens
+from clientway.errors import Problem
 from clientway.ids import uuid7
 
 # Stamps and counts of changes, keys of evidence, and what is worked out from the rest.
@@ -57,6 +61,59 @@ def client(run) -> Callable[..., UUID]:
         return contact_id
 
     return make
+
+
+@pytest.fixture
+def merge(invoke):
+    def call(survivor, merged, *, preview=False, token=None, headers=None, **body):
+        how = {"token": token} if token else {}
+        function = "lifecycle/contact_merge_preview" if preview else "lifecycle/contact_merge"
+        body = {"merged_id": str(merged), **body}
+        return invoke(function, method="POST", path={"contact_id": survivor}, body=body, headers=headers, **how)
+
+    return call
+
+
+@pytest.fixture
+def undo(invoke):
+    def call(merge_id, **how):
+        return invoke("lifecycle/merge_undo", method="POST", path={"merge_id": merge_id}, **how)
+
+    return call
+
+
+@pytest.fixture
+def contact(run):
+    def read(contact_id):
+        [row] = run("select to_jsonb(c) from contacts c where id = :id", id=contact_id)
+        return row[0]
+
+    return read
+
+
+def code(answer):
+    return answer.status, answer.json.get("code")
+
+
+@pytest.fixture
+def at_once(tenant):
+    """Run several calls at once, each in a transaction of its own; the codes of the refused ones, None for one that was done."""
+
+    def attempt(call):
+        tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC))
+        try:
+            call(tx)
+        except Problem as refusal:
+            db.rollback(tx)
+            return refusal.code
+        db.commit(tx, effects.pending(tx))
+        return None
+
+    def together(*calls):
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return {attempted.result() for attempted in [pool.submit(attempt, call) for call in calls]}
+
+    return together
 
 
 def organization(run: Run, kind: str = "single_location", *, stage: str = "lead", **columns: Any) -> UUID:

@@ -1,54 +1,17 @@
-"""Two contacts become one, and two again: by their endpoints, on the real database."""
+"""Two contacts become one: by their endpoints, on the real database."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
-from clientway import access, db, effects, tokens
-from clientway.errors import Problem
 from clientway.ids import uuid7
 from clientway.lifecycle.merges import service as merging
-from clientway.lifecycle.merges import undoing
-from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergeRequest, MergeUndone
+from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergeRequest
 from clientway.schemas import Page
-from tests.lifecycle.merging import client, organization, run  # noqa: F401  (fixtures)
+from tests.lifecycle.merging import at_once, client, code, contact, merge, run, undo  # noqa: F401  (fixtures)
 from tests.lifecycle.test_organization_flights import counting_proxy, flights  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.usefixtures("run")
-
-
-@pytest.fixture
-def merge(invoke):
-    def call(survivor, merged, *, preview=False, token=None, headers=None, **body):
-        how = {"token": token} if token else {}
-        function = "lifecycle/contact_merge_preview" if preview else "lifecycle/contact_merge"
-        body = {"merged_id": str(merged), **body}
-        return invoke(function, method="POST", path={"contact_id": survivor}, body=body, headers=headers, **how)
-
-    return call
-
-
-@pytest.fixture
-def undo(invoke):
-    def call(merge_id, **how):
-        return invoke("lifecycle/merge_undo", method="POST", path={"merge_id": merge_id}, **how)
-
-    return call
-
-
-@pytest.fixture
-def contact(run):  # noqa: F811
-    def read(contact_id):
-        [row] = run("select to_jsonb(c) from contacts c where id = :id", id=contact_id)
-        return row[0]
-
-    return read
-
-
-def code(answer):
-    return answer.status, answer.json.get("code")
 
 
 def test_a_merge_fills_what_is_missing_and_takes_what_is_chosen(merge, client, contact, invoke, run):  # noqa: F811
@@ -133,87 +96,6 @@ def test_a_settled_field_cannot_be_chosen(merge, client):  # noqa: F811
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "#/choices/do_not_contact")
 
 
-def test_the_stage_is_the_furthest_and_goes_back(merge, client, contact, run, undo):  # noqa: F811
-    survivor, merged = client(stage="prospect"), client(stage="client")
-    ours, theirs = contact(survivor)["organization_id"], contact(merged)["organization_id"]
-    stage = "select lifecycle_stage from organizations where id = cast(:o as uuid)"
-
-    preview = merge(survivor, merged, preview=True).json
-    assert (preview["lifecycle_stage"], preview["closed_organization_ids"]) == ("client", [theirs])
-    done = merge(survivor, merged)
-
-    assert run(stage, o=ours) == [("client",)]
-    assert run("select trigger from lifecycle_transitions where organization_id = cast(:o as uuid)", o=ours) == [("merged",)]
-    assert run("select count(*), max(mrr_cents) from client_accounts where organization_id = cast(:o as uuid)", o=ours) == [(1, 1000)]
-    assert run("select deleted_at is not null from organizations where id = cast(:o as uuid)", o=theirs) == [(True,)]
-
-    assert undo(done.json["id"]).status == 200
-    assert run(stage, o=ours) == [("prospect",)]
-    assert run("select deleted_at is null from organizations where id = cast(:o as uuid)", o=theirs) == [(True,)]
-    assert run("select count(*) from client_accounts where organization_id = cast(:o as uuid)", o=theirs) == [(1,)]
-
-
-def test_two_accounts_become_one(merge, client, contact, run, undo):  # noqa: F811
-    survivor, merged = client(stage="client"), client(stage="client")
-    account = "select mrr_cents, total_revenue_cents from client_accounts where organization_id = cast(:o as uuid)"
-    ours, theirs = contact(survivor)["organization_id"], contact(merged)["organization_id"]
-
-    done = merge(survivor, merged)
-
-    assert (run(account, o=ours), run(account, o=theirs)) == ([(2000, 10000)], [(0, 0)])
-    undo(done.json["id"])
-    assert (run(account, o=ours), run(account, o=theirs)) == ([(1000, 5000)], [(1000, 5000)])
-
-
-def test_a_company_comes_before_an_organization_of_ones_own(merge, client, contact, run):  # noqa: F811
-    company = organization(run)
-    survivor, merged = client(), client(organization_id=company, is_primary=True)
-    own = contact(survivor)["organization_id"]
-
-    merge(survivor, merged)
-
-    assert (contact(survivor)["organization_id"], contact(survivor)["is_primary"]) == (str(company), True)
-    assert run("select deleted_at is not null from organizations where id = cast(:o as uuid)", o=own) == [(True,)]
-
-
-def test_two_companies_take_a_word_and_the_one_that_is_left_gets_a_successor(merge, client, contact, run, undo):  # noqa: F811
-    ours, theirs = organization(run), organization(run)
-    survivor, merged = client(organization_id=ours, is_primary=True), client(organization_id=theirs, is_primary=True)
-    colleague = client(organization_id=theirs, is_primary=False)
-
-    refused = merge(survivor, merged)
-    assert code(refused) == (409, "merge_conflict")
-    assert [conflict["code"] for conflict in refused.json["conflicts"]] == ["different_organizations"]
-    assert [conflict["blocks"] for conflict in merge(survivor, merged, preview=True).json["conflicts"]] == [True]
-
-    done = merge(survivor, merged, across_organizations=True)
-
-    assert done.status == 201
-    assert contact(survivor)["organization_id"] == str(ours)
-    assert contact(colleague)["is_primary"]
-    undo(done.json["id"])
-    assert (contact(colleague)["is_primary"], contact(merged)["is_primary"]) == (False, True)
-
-
-def test_a_successor_who_was_chosen_since_stays(merge, client, contact, run, undo):  # noqa: F811
-    ours, theirs = organization(run), organization(run)
-    survivor, merged = client(organization_id=ours, is_primary=True), client(organization_id=theirs, is_primary=True)
-    first, second = client(organization_id=theirs, is_primary=False), client(organization_id=theirs, is_primary=False)
-    done = merge(survivor, merged, across_organizations=True)
-    run("update contacts set is_primary = false where id = :c", c=first)
-    run("update contacts set is_primary = true where id = :c", c=second)
-
-    assert undo(done.json["id"]).status == 200
-    assert (contact(second)["is_primary"], contact(merged)["is_primary"]) == (True, False)
-
-
-def test_the_blacklist_is_not_left_by_a_merge(merge, client):  # noqa: F811
-    answer = merge(client(), client(stage="blacklist"))
-
-    assert code(answer) == (409, "merge_conflict")
-    assert answer.json["conflicts"][0]["code"] == "blacklisted"
-
-
 def test_two_hubspot_ids_take_a_choice(merge, client, contact):  # noqa: F811
     survivor, merged = client(hubspot_contact_id="1"), client(hubspot_contact_id="2")
 
@@ -275,27 +157,6 @@ def test_a_repeated_request_is_answered_again(merge, client, run):  # noqa: F811
     assert run("select count(*) from contact_merges where tenant_id = :t") == [(1,)]
 
 
-@pytest.fixture
-def at_once(tenant):
-    """Run several calls at once, each in a transaction of its own; the codes of the refused ones, None for one that was done."""
-
-    def attempt(call):
-        tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS), now=datetime.now(UTC))
-        try:
-            call(tx)
-        except Problem as refusal:
-            db.rollback(tx)
-            return refusal.code
-        db.commit(tx, effects.pending(tx))
-        return None
-
-    def together(*calls):
-        with ThreadPoolExecutor(len(calls)) as pool:
-            return {attempted.result() for attempted in [pool.submit(attempt, call) for call in calls]}
-
-    return together
-
-
 @pytest.mark.parametrize("crossed", [False, True])
 def test_of_two_merges_of_one_pair_at_once_one_is_refused(client, run, at_once, crossed):  # noqa: F811
     for _ in range(8):
@@ -345,154 +206,6 @@ def test_a_suggestion_of_the_pair_is_settled(merge, client, run, undo):  # noqa:
     undo(done.json["id"])
 
     assert run(status) == [("dismissed",)]
-
-
-def test_what_was_changed_since_stays_and_is_named(merge, client, contact, invoke, undo, run):  # noqa: F811
-    survivor, merged = client(first_name="Ana"), client(title="Chef", email="chef@x.example", phone="+13055550123")
-    of = contact(merged)["organization_id"]
-    run("insert into contact_notes (tenant_id, id, contact_id, body) values (:t, gen_random_uuid(), :c, 'x')", c=merged)
-    run("insert into contact_tags (tenant_id, contact_id, tag) values (:t, :c, 'vip')", c=merged)
-    run("insert into nps_answers (tenant_id, id, organization_id, contact_id, score, answered_at) values (:t, gen_random_uuid(), :o, :c, 9, now())",
-        c=merged, o=of)  # fmt: skip
-    done = merge(survivor, merged).json
-    read = invoke("lifecycle/contact", path={"contact_id": survivor})
-    sent = {"title": "Owner", "first_name": "Anita", "email": "new@x.example"}
-    assert (
-        invoke("lifecycle/contact", method="PATCH", path={"contact_id": survivor}, body=sent, headers={"If-Match": read.etag}).status == 200
-    )
-    run("delete from contact_tags where contact_id = :c", c=survivor)
-
-    told = MergeUndone.model_validate_json(undo(done["id"]).body)
-
-    assert told.kept_fields == ["email", "email_norm", "title"]
-    assert told.kept == {"contact_tags": 1, "contact_emails": 1}
-    assert told.given_back == {"contact_notes": 1, "nps_answers": 1, "contact_phones": 1}
-    now = contact(survivor)
-    assert (now["first_name"], now["title"], now["email"], now["phone"]) == ("Anita", "Owner", "new@x.example", None)
-    assert (contact(merged)["title"], contact(merged)["email"], contact(merged)["phone"]) == ("Chef", "chef@x.example", "+13055550123")
-
-
-def test_what_somebody_took_since_is_lost_and_named(merge, client, contact, undo, run):  # noqa: F811
-    survivor = client(email="a@x.example", hubspot_contact_id="1")
-    merged = client(email="b@x.example", hubspot_contact_id="2")
-    done = merge(survivor, merged, choices={"hubspot_contact_id": "survivor"}).json
-    run("delete from contact_emails where contact_id = :c and email_norm = 'b@x.example'", c=survivor)
-    client(email="b@x.example", hubspot_contact_id="2")
-
-    told = undo(done["id"])
-
-    assert told.status == 200, told.body
-    assert told.json["lost_fields"] == ["email", "hubspot_contact_id"]
-    assert (contact(merged)["email"], contact(merged)["hubspot_contact_id"], contact(merged)["deleted_at"]) == (None, None, None)
-
-
-def test_an_email_that_became_the_survivors_own_stays_there(merge, client, contact, invoke, undo):  # noqa: F811
-    survivor, merged = client(email="a@x.example"), client(email="b@x.example")
-    done = merge(survivor, merged).json
-    read = invoke("lifecycle/contact", path={"contact_id": survivor})
-    changed = invoke(
-        "lifecycle/contact", method="PATCH", path={"contact_id": survivor}, body={"email": "b@x.example"}, headers={"If-Match": read.etag}
-    )
-    assert changed.status == 200, changed.body
-
-    told = undo(done["id"])
-
-    assert told.json["lost_fields"] == ["email"]
-    assert (contact(survivor)["email"], contact(merged)["email"]) == ("b@x.example", None)
-
-
-def test_money_that_came_or_went_since_follows_its_invoice(merge, client, contact, undo, run):  # noqa: F811
-    survivor, merged = client(), client()
-    of, invoice = contact(merged)["organization_id"], uuid7()
-    run(
-        "insert into invoices (tenant_id, id, organization_id, contact_id, currency) values (:t, :i, cast(:o as uuid), :c, 'USD')",
-        i=invoice, o=of, c=merged,
-    )  # fmt: skip
-    entry = (
-        "insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, invoice_id, source_key, occurred_at)"
-        " select tenant_id, gen_random_uuid(), organization_id, contact_id, :kind, :cents, 'USD', id, :kind, now() from invoices where id = :i"
-    )
-    run(entry, i=invoice, kind="payment", cents=1000)
-    done = merge(survivor, merged).json
-    assert (contact(survivor)["ltv_cents"], contact(merged)["ltv_cents"]) == (1000, 0)
-    run(entry, i=invoice, kind="refund", cents=-300)
-    assert contact(survivor)["ltv_cents"] == 700
-
-    undo(done["id"])
-
-    assert (contact(survivor)["ltv_cents"], contact(merged)["ltv_cents"]) == (0, 700)
-
-
-def test_the_newer_merge_is_undone_first(merge, client, undo, contact):  # noqa: F811
-    first, second, third = client(), client(), client()
-    older = merge(first, second).json
-    newer = merge(third, first).json
-    assert contact(second)["merged_into"] == str(third)
-
-    refused = undo(older["id"])
-
-    assert (*code(refused), refused.json["merge_id"]) == (409, "undo_newer_first", newer["id"])
-    assert undo(newer["id"]).status == 200
-    assert contact(second)["merged_into"] == str(first)
-    assert undo(older["id"]).status == 200
-    assert contact(second)["merged_into"] is None
-
-
-def test_a_merge_is_undone_once(merge, client, undo):  # noqa: F811
-    done = merge(client(), client()).json
-    assert undo(done["id"]).status == 200
-
-    assert code(undo(done["id"])) == (409, "merge_undone")
-
-
-def test_of_two_undoings_at_once_one_is_refused(merge, client, at_once):  # noqa: F811
-    done = merge(client(), client()).json
-
-    assert at_once(*[partial(undoing.undo, merge_id=done["id"])] * 2) == {None, "merge_undone"}
-
-
-def test_after_90_days_it_is_too_late(merge, client, undo, run, contact):  # noqa: F811
-    survivor, merged = client(), client()
-    done = merge(survivor, merged)
-    until = ContactMerge.model_validate_json(done.body).undo_until
-    assert until > datetime.now(UTC) + timedelta(days=89)
-    run("update contact_merges set undo_until = now() - interval '1 second' where tenant_id = :t")
-
-    assert code(undo(done.json["id"])) == (409, "undo_expired")
-    assert contact(merged)["merged_into"] == str(survivor)
-
-
-def test_a_deleted_survivor_is_restored_first(merge, client, undo, invoke):  # noqa: F811
-    survivor = client()
-    done = merge(survivor, client()).json
-    read = invoke("lifecycle/contact", path={"contact_id": survivor})
-    assert invoke("lifecycle/contact", method="DELETE", path={"contact_id": survivor}, headers={"If-Match": read.etag}).status == 204
-
-    assert code(undo(done["id"])) == (409, "survivor_deleted")
-    invoke("lifecycle/contact_restore", method="POST", path={"contact_id": survivor})
-    assert undo(done["id"]).status == 200
-
-
-def test_restoring_an_emptied_organization_does_not_unmerge(merge, client, undo, invoke, contact):  # noqa: F811
-    survivor, merged = client(), client(email="a@x.example")
-    done = merge(survivor, merged).json
-    path = {"organization_id": contact(merged)["organization_id"]}
-
-    answer = invoke("lifecycle/organization_restore", method="POST", path=path)
-
-    assert (answer.status, contact(merged)["merged_into"]) == (200, str(survivor))
-    assert undo(done["id"]).status == 200
-    assert contact(merged)["deleted_at"] is None
-
-
-def test_undoing_is_refused_to_others(merge, client, undo, tenant, other_tenant, contact):  # noqa: F811
-    survivor, merged = client(), client()
-    done = merge(survivor, merged).json
-
-    assert undo(done["id"], token=tenant.viewer).status == 403
-    assert undo(done["id"], token=other_tenant.admin).status == 404
-    assert undo(uuid7()).status == 404
-    assert contact(merged)["merged_into"] == str(survivor)
 
 
 def test_merges_are_listed(merge, client, undo, invoke, other_tenant):  # noqa: F811
