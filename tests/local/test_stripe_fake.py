@@ -1,11 +1,9 @@
 """Stripe's stand-in, driven by Stripe's own library: what the product relies on has to be as it is there."""
 
 import json
-import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +11,16 @@ import pytest
 import stripe
 
 from clientway.integrations.stripe.client import client
-from clientway.local.stripe.forms import Refusal, parse
 from clientway.local.stripe.server import FakeStripe
+from tests.local.stripe_account import INVOICE, account, api, charged, get, link, opened, pay  # noqa: F401  (fixtures)
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "stripe" / "fixtures3_subset.json"
-INVOICE = {"clientway_tenant": "t", "clientway_invoice": "i"}
-
-
-@pytest.fixture
-def account(fake_stripe: FakeStripe) -> Iterator[tuple[str, stripe.StripeClient]]:
-    account_id, key = fake_stripe.add_account("Ruiz & Söhne <Cleaning>")
-    return account_id, client(key)
-
-
-@pytest.fixture
-def api(account: tuple[str, stripe.StripeClient]) -> stripe.StripeClient:
-    return account[1]
-
-
-def link(api: stripe.StripeClient, cents: int = 12_500, *, key: str | None = None) -> Any:
-    lines = [{"price_data": {"currency": "usd", "unit_amount": cents, "product_data": {"name": "Invoice 7"}}, "quantity": 1}]
-    given: Any = {
-        "line_items": lines,
-        "restrictions": {"completed_sessions": {"limit": 1}},
-        "payment_intent_data": {"metadata": INVOICE, "description": "Invoice 7"},
-    }
-    return api.v1.payment_links.create(given, {"idempotency_key": key} if key else {})
-
-
-def get(url: str) -> str:
-    with urllib.request.urlopen(url) as answer:
-        return answer.read().decode()
-
-
-def pay(url: str, card: str = "4242424242424242", session: str | None = None) -> tuple[str, str]:
-    """Fill in the page at an address; where that leads, and what stands there."""
-    given = {"session": session or opened(url), "card": card, "email": "ana@bistro.example", "name": "Ana Ruiz"}
-    with urllib.request.urlopen(url, urllib.parse.urlencode(given).encode()) as answer:
-        return answer.geturl(), answer.read().decode()
-
-
-def opened(url: str) -> str:
-    return re.search(r'name="session" value="([^"]+)"', get(url))[1]  # type: ignore[index]
-
-
-def charged(api: stripe.StripeClient, card: str = "pm_card_visa", cents: int = 5000) -> Any:
-    given: Any = {"amount": cents, "currency": "usd", "confirm": True, "payment_method": card, "expand": ["latest_charge"]}
-    return api.v1.payment_intents.create(given)
 
 
 # ---- Paying
 
 
-def test_a_link_is_paid_once_and_says_for_what(api):
+def test_a_link_is_paid_once_and_says_for_what(api):  # noqa: F811
     made = link(api)
     page = get(f"{made.url}?prefilled_email=ana%40bistro.example")
     assert "Ruiz &amp; Söhne &lt;Cleaning&gt;" in page
@@ -84,7 +39,7 @@ def test_a_link_is_paid_once_and_says_for_what(api):
     assert "no longer active" in get(made.url)
 
 
-def test_who_has_the_page_open_cannot_pay_a_second_time(api):
+def test_who_has_the_page_open_cannot_pay_a_second_time(api):  # noqa: F811
     made = link(api)
     first, second = opened(made.url), opened(made.url)
     pay(made.url, session=first)
@@ -95,7 +50,7 @@ def test_who_has_the_page_open_cannot_pay_a_second_time(api):
     assert len(api.v1.charges.list().data) == 1
 
 
-def test_a_declined_card_may_be_followed_by_another(api):
+def test_a_declined_card_may_be_followed_by_another(api):  # noqa: F811
     made = link(api)
     session = opened(made.url)
     _, again = pay(made.url, "4000000000000002", session)
@@ -110,7 +65,7 @@ def test_a_declined_card_may_be_followed_by_another(api):
     assert [one.status for one in api.v1.charges.list({"payment_intent": intent_id}).data] == ["succeeded", "failed"]
 
 
-def test_a_link_that_was_switched_off_and_a_session_that_was_ended_take_nothing(api):
+def test_a_link_that_was_switched_off_and_a_session_that_was_ended_take_nothing(api):  # noqa: F811
     off, open_elsewhere = link(api), link(api)
     session = opened(open_elsewhere.url)
     api.v1.payment_links.update(off.id, {"active": False})
@@ -123,7 +78,7 @@ def test_a_link_that_was_switched_off_and_a_session_that_was_ended_take_nothing(
         api.v1.checkout.sessions.expire(session)
 
 
-def test_a_declined_card_of_the_api_is_a_card_error_and_leaves_its_attempt(api):
+def test_a_declined_card_of_the_api_is_a_card_error_and_leaves_its_attempt(api):  # noqa: F811
     with pytest.raises(stripe.CardError) as refused:
         charged(api, "pm_card_chargeDeclinedInsufficientFunds")
 
@@ -135,7 +90,7 @@ def test_a_declined_card_of_the_api_is_a_card_error_and_leaves_its_attempt(api):
 # ---- Refunds and disputes
 
 
-def test_refunds_are_at_most_what_was_paid(api):
+def test_refunds_are_at_most_what_was_paid(api):  # noqa: F811
     intent = charged(api)
     api.v1.refunds.create({"payment_intent": intent.id, "amount": 2000})
 
@@ -151,7 +106,7 @@ def test_refunds_are_at_most_what_was_paid(api):
     assert (charge.amount_refunded, charge.refunded) == (5000, True)
 
 
-def test_a_refund_may_fail_later_and_the_money_is_there_again(api):
+def test_a_refund_may_fail_later_and_the_money_is_there_again(api):  # noqa: F811
     intent = charged(api, "pm_card_refundFail")
 
     assert api.v1.refunds.create({"payment_intent": intent.id}).status == "succeeded"
@@ -163,7 +118,7 @@ def test_a_refund_may_fail_later_and_the_money_is_there_again(api):
 
 
 @pytest.mark.parametrize(("said", "outcome"), [("winning_evidence", "won"), ("losing_evidence", "lost")])
-def test_a_dispute_is_decided_once(api, said, outcome):
+def test_a_dispute_is_decided_once(api, said, outcome):  # noqa: F811
     intent = charged(api, "pm_card_createDispute")
     (dispute,) = api.v1.disputes.list({"payment_intent": intent.id}).data
     assert dispute.status == "needs_response"
@@ -178,126 +133,14 @@ def test_a_dispute_is_decided_once(api, said, outcome):
         api.v1.disputes.close(dispute.id)
 
 
-# ---- The API's own ways
+# ---- Fields
 
 
-def test_the_same_key_gets_the_same_answer_and_another_request_is_refused(api):
-    first = link(api, key="outbox-1")
-    again = link(api, key="outbox-1")
-
-    assert again.id == first.id
-    assert again.last_response.headers["Idempotent-Replayed"] == "true"
-    with pytest.raises(stripe.IdempotencyError) as refused:
-        link(api, 999, key="outbox-1")
-    assert refused.value.http_status == 400
-    assert len(api.v1.payment_links.list().data) == 1
-
-
-def test_what_was_refused_for_its_form_may_come_again_under_its_key(api):
-    intent = charged(api)
-    with pytest.raises(stripe.InvalidRequestError):
-        api.v1.refunds.create({"payment_intent": "pi_nobody", "amount": 1}, {"idempotency_key": "k"})
-
-    assert api.v1.refunds.create({"payment_intent": intent.id, "amount": 1}, {"idempotency_key": "k"}).amount == 1
-
-
-def test_an_answer_that_was_lost_is_got_by_the_librarys_second_try(fake_stripe, api):
-    intent = charged(api)
-    fake_stripe.trouble.lose = 1
-
-    made = api.v1.refunds.create({"payment_intent": intent.id, "amount": 100})
-
-    assert [one.id for one in api.v1.refunds.list().data] == [made.id]
-
-
-def test_the_next_call_fails_as_asked(fake_stripe, api):
-    fake_stripe.trouble.fail = [500, 503]
-
-    with pytest.raises(stripe.APIError):
-        api.v1.charges.list()
-    assert api.v1.charges.list().data == []
-
-
-def test_keys_open_their_own_account(fake_stripe, api):
-    _, other = fake_stripe.add_account("Somebody else")
-    intent = charged(api)
-
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        client(other).v1.payment_intents.retrieve(intent.id)
-    assert (refused.value.http_status, refused.value.code) == (404, "resource_missing")
-    with pytest.raises(stripe.AuthenticationError, match="Invalid API Key") as unknown:
-        client("rk_test_thisIsNobodysKey").v1.charges.list()
-    assert "thisIsNobodysKey" not in str(unknown.value)
-
-
-def test_a_platform_acts_for_its_own_accounts_alone(fake_stripe, account):
-    stranger, _ = account
-    _, platform_key = fake_stripe.add_account("Platform")
-    made = client(platform_key).v1.accounts.create({"type": "standard"})
-    assert made.charges_enabled is False
-
-    acting = client(platform_key, made.id)
-    charged(acting)
-    assert len(acting.v1.charges.list().data) == 1
-    assert client(platform_key).v1.charges.list().data == []
-    with pytest.raises(stripe.PermissionError):
-        client(platform_key, stranger).v1.charges.list()
-
-
-def test_onboarding_lets_an_account_take_payments(fake_stripe):
-    _, platform_key = fake_stripe.add_account("Platform")
-    platform = client(platform_key)
-    made = platform.v1.accounts.create({"type": "standard"})
-    given: Any = {
-        "account": made.id,
-        "type": "account_onboarding",
-        "return_url": f"{fake_stripe.base}/dashboard",
-        "refresh_url": "http://127.0.0.1/b",
-    }
-    asked = platform.v1.account_links.create(given)
-    target = re.search(r'name="return_url" value="([^"]+)"', get(asked.url))[1]  # type: ignore[index]
-
-    with urllib.request.urlopen(asked.url, urllib.parse.urlencode({"return_url": target}).encode()) as answer:
-        assert answer.geturl() == f"{fake_stripe.base}/dashboard"
-    assert platform.v1.accounts.retrieve(made.id).charges_enabled is True
-
-
-def test_lists_have_pages_newest_first(api):
-    made = [charged(api, cents=100 + number).id for number in range(7)]
-
-    walked = [one.id for one in api.v1.payment_intents.list({"limit": 3}).auto_paging_iter()]
-
-    assert walked == made[::-1]
-    back = api.v1.payment_intents.list({"limit": 3, "ending_before": made[3]})
-    assert ([one.id for one in back.data], back.has_more) == ([made[6], made[5], made[4]], False)
-    with pytest.raises(stripe.InvalidRequestError):
-        api.v1.payment_intents.list({"limit": 101})
-
-
-@pytest.mark.parametrize(
-    ("form", "found"),
-    [
-        ("a=1&b[c]=2&b[d][e]=3", {"a": "1", "b": {"c": "2", "d": {"e": "3"}}}),
-        ("items[0][price]=x&items[1][price]=y", {"items": [{"price": "x"}, {"price": "y"}]}),
-        ("expand[]=a&expand[]=b.c", {"expand": ["a", "b.c"]}),
-        ("l[10]=k&l[9]=j", {"l": ["j", "k"]}),
-        ("e=", {"e": ""}),
-    ],
-)
-def test_forms_are_read_as_stripe_reads_them(form, found):
-    assert parse(form) == found
-
-
-def test_a_form_that_contradicts_itself_is_refused():
-    with pytest.raises(Refusal):
-        parse("a=1&a[b]=2")
-
-
-def test_no_field_is_invented(fake_stripe, account):
+def test_no_field_is_invented(fake_stripe, account):  # noqa: F811
     if not PUBLISHED.exists():
         pytest.skip("Stripe's published fixtures are not beside this checkout")
     published = json.loads(PUBLISHED.read_text())["resources"]
-    account_id, api = account
+    account_id, api = account  # noqa: F811
     pay(link(api).url)
     intent = charged(api, "pm_card_createDispute")
     api.v1.refunds.create({"payment_intent": charged(api).id})
@@ -335,7 +178,7 @@ def _alike(ours: Any, theirs: Any) -> bool:
 # ---- Subscriptions
 
 
-def subscribed(api: stripe.StripeClient, **more: Any) -> Any:
+def subscribed(api: stripe.StripeClient, **more: Any) -> Any:  # noqa: F811
     customer = api.v1.customers.create({"email": "ana@bistro.example"})
     recurring: Any = {"interval": "month"}
     prices = api.v1.prices.list({"lookup_keys": ["core"]}).data or [
@@ -346,8 +189,8 @@ def subscribed(api: stripe.StripeClient, **more: Any) -> Any:
     return api.v1.subscriptions.create({"customer": customer.id, "items": [{"price": prices[0].id, "quantity": 2}], **more})
 
 
-def test_a_subscription_is_paid_renewed_and_ends_with_its_period(fake_stripe, account):
-    account_id, api = account
+def test_a_subscription_is_paid_renewed_and_ends_with_its_period(fake_stripe, account):  # noqa: F811
+    account_id, api = account  # noqa: F811
     made = subscribed(api)
     assert made.status == "active"
     assert made["items"].data[0].price.lookup_key == "core"
@@ -370,7 +213,7 @@ def test_a_subscription_is_paid_renewed_and_ends_with_its_period(fake_stripe, ac
     assert [one.type for one in api.v1.events.list({"type": "customer.subscription.deleted"}).data] == ["customer.subscription.deleted"]
 
 
-def test_a_trial_costs_nothing_and_a_coupon_stands_in_the_discounts(api):
+def test_a_trial_costs_nothing_and_a_coupon_stands_in_the_discounts(api):  # noqa: F811
     coupon = api.v1.coupons.create({"percent_off": 25, "duration": "forever"})
 
     made = subscribed(api, trial_period_days=14, discounts=[{"coupon": coupon.id}])
@@ -381,7 +224,7 @@ def test_a_trial_costs_nothing_and_a_coupon_stands_in_the_discounts(api):
     assert api.v1.charges.list().data == []
 
 
-def test_items_change_price_and_quantity(api):
+def test_items_change_price_and_quantity(api):  # noqa: F811
     made = subscribed(api)
     recurring: Any = {"interval": "year"}
     yearly = api.v1.prices.create({"currency": "usd", "unit_amount": 100_000, "recurring": recurring, "product_data": {"name": "Premium"}})
@@ -419,7 +262,7 @@ def test_what_was_sent_stays_payable_after_a_restart(tmp_path, monkeypatch):
         second.stop()
 
 
-def test_the_dashboard_refunds_disputes_and_decides(fake_stripe, api):
+def test_the_dashboard_refunds_disputes_and_decides(fake_stripe, api):  # noqa: F811
     intent = charged(api)
 
     def press(what: str, **given: str) -> str:
