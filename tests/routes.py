@@ -1,7 +1,7 @@
 """Every route of template.yaml, and how to feed it: what the tests of bad input and of other tenants' ids walk over.
 
 A new route needs nothing here as long as its path parameters are called after their tables (`ticket_id` -> tickets) and
-its body can be made from its schema. Otherwise the tests fail and name the table below that wants a line.
+its body can be made from its schema. Otherwise the tests fail and name the table of tests/feeding.py that wants a line.
 """
 
 import functools
@@ -19,107 +19,24 @@ from sqlalchemy import Engine, text
 
 from clientway import ids, ratelimit, tokens
 from clientway.local import openapi
-from clientway.local.server import Answer, Gateway, Request
+from clientway.local.server import Gateway, Request
 from clientway.local.template import Route, read
 from clientway.messaging import links
 from clientway.tables import metadata
 from tests.everything import ROWS, one_of_everything
+from tests.feeding import ANSWERS, BODIES, EXTERNAL, NAMES, PARAMETERS
 from tests.fixtures import LambdaContext, Tenant
+from tests.replies import Reply, held_out, is_problem, refused_in_form, reply  # noqa: F401  (callers know them from here)
 
 ROOT = Path(__file__).parents[1]
 for one in (ROOT / "shared" / "clientway").glob("*/*tables.py"):
     importlib.import_module(f"clientway.{one.parent.name}.{one.stem}")  # fills metadata
 ROUTES = [route for route in read(ROOT / "template.yaml").routes if route.path and route.path.startswith("/api/")]
-
-# Path parameters whose name does not say the table: route prefix or parameter -> table whose slug or id it is.
-PARAMETERS = {
-    "/api/rep/{slug}": "reps",
-    "/api/portal/{slug}": "contacts",
-    "proposal_id": "contact_update_proposals",
-    "endpoint": "endpoint",
-    "email_id": "contact_emails",
-    "phone_id": "contact_phones",
-    "note_id": "contact_notes",
-    "field_id": "custom_fields",
-    "token": "contacts",
-}
-# Fields and filters that name a row by another word than its table's.
-NAMES = {
-    "person_id": "contacts",
-    "mapping_id": "import_mappings",
-    "rep": "reps",
-    "owner": "reps",
-    "referred_organization_id": "second",
-    "merge_id": "contact_merges",
-    "merged_id": "second_contact",
-    "suggestion_id": "duplicate_suggestions",
-    "address_id": "contact_addresses",
-    "default_address_id": "contact_addresses",
-    "assignee_id": "reps",
-    "org_client_id": "contacts",
-    "series_id": "job_series",
-    "template_id": "message_templates",
-}
-# Fields that end in _id and are not ours: another system's ids.
-EXTERNAL = {"source_id", "hubspot_company_id", "hubspot_contact_id", "stripe_customer_id", "square_customer_id", "pos_account_id"}
-# Bodies that a schema alone does not give: `:table` stands for the id of our row, `:tenant` for our slug, `:staff` for our address.
-BODIES: dict[str, Any] = {
-    "POST /api/create-job-with-client": {"org_client_id": ":contacts", "start_at": "2030-01-07T10:00:00Z"},
-    "POST /api/job-series": {"contact_id": ":contacts", "rrule": "FREQ=WEEKLY", "starts_local": "2030-01-07T10:00:00"},
-    "POST /api/recurring-invoices": {
-        "contact_id": ":contacts",
-        "name": "Care plan",
-        "rrule": "FREQ=MONTHLY",
-        "starts_on": "2030-01-01",
-        "lines": [{"description": "Care", "unit_price_cents": 100}],
-    },
-    "POST /api/segments": {"name": "sample", "kind": "manual", "contact_ids": [":contacts"]},
-    "POST /api/segments/preview": {"segment_id": ":segments"},
-    "POST /api/campaigns": {"name": "Spring", "channel": "email", "segment_id": ":segments", "template_id": ":message_templates"},
-    "POST /api/campaigns/{campaign_id}/launch": {"dry_run_hash": "0" * 64},
-    "POST /api/campaigns/{campaign_id}/test": {"to": [":staff"]},
-    "POST /api/contacts/{contact_id}/merge-preview": {"merged_id": ":second_contact"},
-    "POST /api/contacts/{contact_id}/merge": {"merged_id": ":second_contact"},
-    "POST /api/imports": {"source": "list", "rows": [{"name": "Blue Bistro"}]},
-    "POST /api/organizations/{organization_id}/payments": {"amount_cents": 100},
-    "POST /api/payments": {"amount_cents": 100, "contact_id": ":contacts"},
-    "POST /api/invoices": {"contact_id": ":contacts", "lines": [{"description": "x", "unit_price_cents": 1}]},
-    "PATCH /api/invoices/{invoice_id}": {"lines": [{"description": "x", "unit_price_cents": 1}]},
-    "POST /api/import-mappings": {"name": "ours", "mapping": {"nick": "organization.dba_name"}},
-    "PATCH /api/imports/{import_id}": {"mapping": {}},
-    "POST /api/organizations/{organization_id}/contacts": {"first_name": "Ana"},
-    "POST /api/clients": {"first_name": "Ana"},
-    "POST /api/upsert-person": {"email": "ana@bistro.example"},
-    "POST /api/email-messages": {"contact_id": ":contacts", "template": "assessment_results"},
-    "POST /api/message-templates": {"key": "spring", "channel": "email", "name": "Spring", "subject": "x", "body_text": "x"},
-    "POST /api/message-templates/preview": {"template_id": ":message_templates"},
-    "POST /api/contacts/{contact_id}/phones": {"phone": "305 555 0199"},
-    "POST /api/integrations/stripe/key": {"ticket": "no.ticket", "restricted_key": "rk_test_sampleSample"},
-    "POST /api/person/sign-up": {"email": "ana@bistro.example"},
-    "POST /api/person/verify": {"code": "123456"},
-    "POST /api/propagate-contact-update": {"person_id": ":contacts", "first_name": "Ann"},
-    "POST /api/portal/{slug}/sign-in": {"tenant": ":tenant", "email": "ana@bistro.example"},
-    "POST /api/portal/{slug}/sign-in/verify": {"code": "123456"},
-    "POST /api/sign-in/email/verify": {"code": "123456"},
-}
-# What a right request answers when it is neither a 2xx nor a 409 (the row was found, its state does not allow it).
-ANSWERS = {
-    # Its organization_id is the caller's own tenant, never one of its organizations.
-    "POST /api/create-job-with-client": {404},
-    "POST /api/person/verify": {401},
-    # Its ticket is nobody's.
-    "POST /api/integrations/stripe/key": {401},
-    # Nobody has signed it.
-    "POST /api/webhooks/stripe/{endpoint}": {400},
-    "POST /api/portal/{slug}/sign-in/verify": {401},
-    "POST /api/sign-in/email/verify": {401},
-    "POST /api/sign-in/oidc": {401, 403, 404},
-}
 CLAIMS = {"iss": "https://id.example", "sub": "nobody", "email": "nobody@staff.example", "email_verified": "true"}
 
 
 def key(route: Route) -> str:
-    """How a route is called in the tables above."""
+    """How a route is called in the tables of tests/feeding.py."""
     return f"{route.method} {route.path}"
 
 
@@ -128,20 +45,6 @@ def routes(*methods: str) -> list[Any]:
     import pytest
 
     return [pytest.param(route, id=key(route)) for route in ROUTES if not methods or route.method in methods]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer of the API."""
-
-    status: int
-    headers: dict[str, str]
-    content: bytes
-    cookies: tuple[str, ...] = ()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.content)
 
 
 def invoke(handler: str, event: dict[str, Any]) -> Any:
@@ -168,11 +71,6 @@ def send(
     sent = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
     content = raw if raw is not None else b"" if body is None else json.dumps(body, default=str).encode()
     return reply(GATEWAY.handle(Request(method, target, list(sent.items()), content)))
-
-
-def reply(answer: Answer) -> Reply:
-    cookies = tuple(value for name, value in answer.headers if name == "set-cookie")
-    return Reply(answer.status, {name: value for name, value in answer.headers if name != "set-cookie"}, answer.body, cookies)
 
 
 @functools.cache
@@ -241,7 +139,7 @@ def parameters(route: Route) -> dict[str, str]:
             )
             table = (table if name == "slug" else None) or PARAMETERS.get(name) or (table_named(name) if name.endswith("_id") else None)
             if table is None:
-                raise LookupError(f"{key(route)}: tests/routes.py, PARAMETERS does not say whose row {{{name}}} names")
+                raise LookupError(f"{key(route)}: tests/feeding.py, PARAMETERS does not say whose row {{{name}}} names")
             found[name] = table
     return found
 
@@ -317,7 +215,7 @@ class Rows:
             case "uuid":
                 table = table_named(name)
                 if table is None:
-                    raise LookupError(f"tests/routes.py, NAMES does not say whose row the field {name} names")
+                    raise LookupError(f"tests/feeding.py, NAMES does not say whose row the field {name} names")
                 return str(self.ids[table])
             case "date-time":
                 return datetime.now(UTC).isoformat()
@@ -399,31 +297,6 @@ def state(engine: Engine, *tenants: Tenant) -> dict[str, tuple[str, ...]]:
             found.setdefault(table, []).append(row)
         found["users"] = [str(connection.execute(text("select count(*) from users")).scalar())]
     return {table: tuple(sorted(rows)) for table, rows in found.items()}
-
-
-def is_problem(answer: Reply) -> bool:
-    """Whether an answer is a refusal in the agreed form."""
-    if not 400 <= answer.status < 500 or answer.headers.get("content-type") != "application/problem+json":
-        return False
-    document = answer.json
-    faults = document.get("errors", [])
-    return (
-        document["status"] == answer.status
-        and bool(document["code"])
-        and all(one["pointer"].startswith("#") and one["code"] for one in faults)
-    )
-
-
-def refused_in_form(answer: Reply) -> bool:
-    """Whether an answer is a refusal in the agreed form that also says which field it is about, when it is about one."""
-    return is_problem(answer) and (answer.status != 422 or bool(answer.json.get("errors")))
-
-
-def held_out(answer: Reply) -> bool:
-    """Nothing broke: an answer, or a refusal in the agreed form; what the gateway finds no route for, it refuses itself."""
-    if answer.status == 404 and answer.content == b'{"message": "Not Found"}':
-        return True
-    return 200 <= answer.status < 300 or is_problem(answer)
 
 
 def uuid_places(schema: dict[str, Any], place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

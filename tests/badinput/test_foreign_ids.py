@@ -21,7 +21,7 @@ def feeds(route, rows):
     """That our own rows are taken at all, or a refusal of theirs would prove nothing."""
     answer = rows.ask(route)
     assert routes.accepted(route, answer), (
-        f"tests/routes.py does not know how to feed {routes.key(route)}: {answer.status} {answer.content.decode()}; give it a line in BODIES or ANSWERS"
+        f"tests/feeding.py does not know how to feed {routes.key(route)}: {answer.status} {answer.content.decode()}; give it a line in BODIES or ANSWERS"
     )
 
 
@@ -60,7 +60,7 @@ def test_in_the_body(route, rows, theirs, tenant, other_tenant, admin_engine):
     schema, version = routes.body_schema(route), '"1"'
     for place, name in routes.uuid_places(schema) if schema else ():
         table = routes.table_named(name)
-        assert table, f"{routes.key(route)}: tests/routes.py, NAMES or EXTERNAL does not say whose row the field {name} names"
+        assert table, f"{routes.key(route)}: tests/feeding.py, NAMES or EXTERNAL does not say whose row the field {name} names"
         before, ours = routes.state(admin_engine, other_tenant), routes.state(admin_engine, tenant)
 
         matching = {"if-match": version} if route.method != "POST" else {}
@@ -78,7 +78,7 @@ def test_in_the_body(route, rows, theirs, tenant, other_tenant, admin_engine):
         assert without_instance(absent) == without_instance(foreign)
         answer = rows.ask(route, naming(rows.ids[table]), headers=matching)
         assert routes.accepted(route, answer), (
-            f"tests/routes.py does not know how to feed {name} of {routes.key(route)}: {answer.status} {answer.content!r}"
+            f"tests/feeding.py does not know how to feed {name} of {routes.key(route)}: {answer.status} {answer.content!r}"
         )
         version = answer.headers.get("etag", version)
         assert routes.state(admin_engine, other_tenant) == before
@@ -90,7 +90,7 @@ def test_in_the_query(route, rows, theirs, other_tenant, admin_engine):
     words = {name: schema for name, schema in routes.query(route).items() if schema.get("type") == "string" and "enum" not in schema}
     named = {name: routes.table_named(name) for name, schema in words.items() if schema.get("format") == "uuid" or routes.table_named(name)}
     for name, table in named.items():
-        assert table, f"{routes.key(route)}: tests/routes.py, NAMES does not say whose row the filter {name} names"
+        assert table, f"{routes.key(route)}: tests/feeding.py, NAMES does not say whose row the filter {name} names"
         values = [
             str(theirs.ids[table]),
             *([theirs.value("slug", table)] if table in {"reps", "organizations", "contacts", "locations"} else []),
