@@ -79,7 +79,7 @@ ROWS: dict[str, dict[str, str]] = {
                        "consent_event_id": ":consent_events"},
     "email_messages": {"contact_id": ":contacts", "to_addresses": "'{ana@bistro.example}'", "template": "'welcome'", "subject": "'x'",
                        "body_text": "'x'", "status": "'sent'"},
-    "suppressions": {"channel": "'email'", "address_hash": "repeat('0', 64)", "reason": "'manual'", "contact_id": ":contacts"},
+    "suppressions": {"channel": "'email'", "address_hash": "encode(sha256(convert_to(gen_random_uuid()::text, 'UTF8')), 'hex')", "reason": "'manual'", "contact_id": ":contacts"},
     "message_events": {"event_key": "'x'", "kind": "'delivery'", "channel": "'email'", "campaign_send_id": ":campaign_sends", "contact_id": ":contacts",
                        "occurred_at": "now()"},
     "payments": {"organization_id": ":organizations", "contact_id": ":contacts", "quote_id": ":quotes", "amount_cents": "1", "currency": "'USD'",
