@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clientway.local import build
+from tests.smoke.events import WHOLE
 from tests.smoke.making import ROOT, make_build
 
 AARCH64 = 183  # e_machine in the ELF header
@@ -15,6 +16,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a build, and what was said while it was made."""
     if not (ROOT / ".venv-sam" / "bin" / "sam").exists():
         pytest.skip("the SAM CLI is not installed; make test installs it")
+    if not WHOLE:
+        pytest.skip("make smoke builds for Lambda too; make test builds for this machine, by the same steps")
     folder = tmp_path_factory.mktemp("lambda") / "build"
     return folder, make_build(folder)
 
