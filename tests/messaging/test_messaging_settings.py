@@ -22,6 +22,7 @@ def patch(invoke, body, etag='"1"', **how):
 
 
 def test_before_anybody_says_so_there_are_defaults(invoke, tx, admin_engine):
+    of = service.of(tx)
     answer = invoke(SETTINGS)
 
     MessagingSettings.model_validate_json(answer.body)
@@ -35,7 +36,6 @@ def test_before_anybody_says_so_there_are_defaults(invoke, tx, admin_engine):
         "marketing_email_needs_consent": False, "quiet_until": "09:00", "quiet_from": "20:00", "complaint_stop_bps": 30,
         "complaint_stop_count": 3, "email_cost_micros": 100, "sms_segment_cost_micros": 10_000, "version": 1,
     }  # fmt: skip
-    of = service.of(tx)
     assert (of.tenant_name, of.sender_name, ZoneInfo(of.time_zone).key, of.reminder_rules) == ("Test tenant", "Test tenant", "UTC", None)
     # What holds without a row is what the columns say.
     stage = Stage(admin_engine, type("Of", (), {"id": tx.tenant_id}), invoke)
