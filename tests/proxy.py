@@ -47,6 +47,7 @@ class Proxy:
     silence_after: Callable[[bytes], bool] = lambda _data: False
     delay: float = 0.0
     _open: list[socket.socket] = field(default_factory=list)
+    _stopped: bool = False
 
     def start(self) -> int:
         """Begin to listen; returns the port."""
@@ -56,6 +57,7 @@ class Proxy:
 
     def stop(self) -> None:
         """Stop listening and cut what is open."""
+        self._stopped = True
         self._listener.close()
         for one in self._open:
             _close(one)
@@ -81,6 +83,11 @@ class Proxy:
                     client.close()
                     continue
                 self._open += [client, server]
+                if self._stopped:
+                    # Whoever stopped it has not seen these two.
+                    _close(client)
+                    _close(server)
+                    return
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 line = _Line()

@@ -38,7 +38,8 @@ def test_everybody_gets_it_once_and_it_is_written_down(launched, provider, tenan
     assert message.subject == "Hello Ana"
     assert message.text.startswith("Dear Ana N")
     assert links.read(message.unsubscribe_url.rpartition("/")[2]).send_id == row.id
-    line = admin_engine.connect().execute(text("select * from activities where contact_id = :p"), {"p": row.contact_id}).one()
+    with admin_engine.connect() as admin:
+        line = admin.execute(text("select * from activities where contact_id = :p"), {"p": row.contact_id}).one()
     assert (line.activity_type, line.title, line.performed_by_type) == ("email_sent", "Campaign: Spring", "job")
     assert line.metadata == {"campaign_id": str(campaign.id), "send_id": str(row.id), "channel": "email"}
     assert campaign.one("select bool_and(total_emails_received = 1 and last_contacted_at is not null) from contacts where tenant_id = :t")
