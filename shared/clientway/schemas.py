@@ -27,6 +27,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from clientway.moments import rfc3339
+
 T = TypeVar("T")
 
 
@@ -96,7 +98,7 @@ Timestamp = Annotated[
     Field(strict=False),
     AfterValidator(_in_utc),
     # As the database writes it: pydantic's own "Z" would make one moment look like two.
-    PlainSerializer(lambda moment: moment.isoformat(), when_used="json-unless-none"),
+    PlainSerializer(rfc3339, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Day = Annotated[date, BeforeValidator(_calendar_only), Field(strict=False)]

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from clientway import effects
 from clientway.config import settings
 from clientway.db import Tx
+from clientway.moments import rfc3339
 
 What = Literal["reminders", "messages"]
 """What is due: it names the function that is woken (functions/messaging/set_wake.py)."""
@@ -24,7 +25,7 @@ AHEAD: Final = SAFETY_NET + timedelta(minutes=30)
 def at(tx: Tx, moment: datetime, what: What) -> None:
     """Have the function that does this woken at a moment; nothing where schedules look anyway, soon or before that moment."""
     if settings().wakes and moment <= tx.now + AHEAD:
-        effects.publish(tx, f"wake.{what}", {"at": moment.isoformat()})
+        effects.publish(tx, f"wake.{what}", {"at": rfc3339(moment)})
 
 
 def rounded(moment: datetime, now: datetime) -> datetime:

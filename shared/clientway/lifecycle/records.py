@@ -18,6 +18,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.organizations import existence
+from clientway.moments import rfc3339
 from clientway.paging import Request, one, page
 from clientway.schemas import Schema
 
@@ -134,7 +135,7 @@ class Records:
 
     def insert(self, tx: Tx, owner: Owner, given: Row) -> tuple[UUID, Any]:
         """Insert a row under a new id, with its line in the audit trail. Returns the id and the answer."""
-        row_id, now = uuid7(), tx.now.isoformat()
+        row_id, now = uuid7(), rfc3339(tx.now)
         stamps = {name: now for name in ("created_at", "updated_at") if name in self.table.c}
         row = {"id": str(row_id), "organization_id": str(owner.id), **given, **stamps}
         names = ", ".join(row)

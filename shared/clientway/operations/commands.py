@@ -10,6 +10,7 @@ from clientway.config import ConfigurationError, settings
 from clientway.errors import FieldError, Unprocessable
 from clientway.identity.tenants import service
 from clientway.migrations import run
+from clientway.moments import rfc3339
 from clientway.schemas import Schema
 
 Role = Literal["admin", "editor", "viewer"]
@@ -105,7 +106,7 @@ def perform(command: Command) -> dict[str, Any]:
         case CreateApiKey(tenant=tenant, name=name, role=role, days=days):
             expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
             key = service.issue_api_key(url, tenant_id=service.find(url, tenant), name=name, role=role, expires_at=expires_at)
-            return {"id": str(key.id), "token": key.token, "expires_at": expires_at and expires_at.isoformat()}
+            return {"id": str(key.id), "token": key.token, "expires_at": expires_at and rfc3339(expires_at)}
         case RevokeApiKey(key=secret):
             return {"revoked": str(service.revoke_api_key(url, key=secret))}
         case Status():

@@ -19,6 +19,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, Unprocessable, check_version
 from clientway.ids import uuid7
 from clientway.lifecycle.records import Records
+from clientway.moments import rfc3339
 from clientway.paging import Request, one
 
 DISPUTES = Records("dispute", disputes, Dispute)
@@ -75,9 +76,9 @@ def record(tx: Tx, payment_id: UUID, dispute: DisputeCreate) -> Any:
         "currency": locked.payment["currency"],
         "status": "open",
         "reason": dispute.reason,
-        "opened_at": (dispute.opened_at or tx.now).isoformat(),
-        "created_at": tx.now.isoformat(),
-        "updated_at": tx.now.isoformat(),
+        "opened_at": rfc3339(dispute.opened_at or tx.now),
+        "created_at": rfc3339(tx.now),
+        "updated_at": rfc3339(tx.now),
     }
     answer = ledger.write(tx, locked.books, Writing({"disputes": row}, {"payments": [{"id": payment_id}]}, answer=_CREATED))
     effects.audit(tx, "dispute.created", "dispute", row["id"], row)
@@ -118,7 +119,7 @@ def close(tx: Tx, locked: Locked, before: Mapping[str, Any], status: str, at: da
     """Close a dispute of the locked payment; one that is lost takes its money. Returns the answer."""
     dispute_id = UUID(str(before["id"]))
     lost = locked.books.lose(locked.payment_id, dispute_id, before["amount_cents"], at) if status == "lost" else 0
-    changes = {"id": dispute_id, "status": status, "lost_cents": lost, "closed_at": at.isoformat()}
+    changes = {"id": dispute_id, "status": status, "lost_cents": lost, "closed_at": rfc3339(at)}
     writing = Writing(updates={"disputes": [changes], "payments": [{"id": locked.payment_id}]}, answer=_CHANGED)
     answer = ledger.write(tx, locked.books, writing)
     settle(tx, locked.books, also=locked.books.live(locked.payment_id))

@@ -24,6 +24,7 @@ from clientway.billing.refunds import service as refunds
 from clientway.db import Tx
 from clientway.ids import uuid7
 from clientway.lifecycle.people import service as people
+from clientway.moments import rfc3339
 
 Outcome = Literal["applied", "unchanged", "unknown_object"]
 """unknown_object: of a payment or a client not heard of yet; fetch that first, or there is none."""
@@ -142,7 +143,7 @@ def apply_refund(tx: Tx, refund: ProviderRefund) -> Outcome:
     if refund.status == "succeeded":
         target = {"invoice_id": ledger.as_uuid(before["invoice_id"]), "reopen": before["reopen"]}
         parts, short = books.refund(locked.payment_id, refund_id, before["amount_cents"], at, **target)
-        changes |= {"succeeded_at": at.isoformat(), "parts": {str(key): cents for key, cents in parts.items()}}
+        changes |= {"succeeded_at": rfc3339(at), "parts": {str(key): cents for key, cents in parts.items()}}
         losses = _less_lost(locked, short)
     elif found is not None and found["status"] == "succeeded":
         parts = {UUID(key): cents for key, cents in found["parts"].items()}
@@ -177,9 +178,9 @@ def apply_dispute(tx: Tx, dispute: ProviderDispute) -> Outcome:
             "reason": (dispute.reason or "")[:200] or None,
             "provider": dispute.provider,
             "provider_id": dispute.provider_id,
-            "opened_at": dispute.opened_at.isoformat(),
-            "created_at": tx.now.isoformat(),
-            "updated_at": tx.now.isoformat(),
+            "opened_at": rfc3339(dispute.opened_at),
+            "created_at": rfc3339(tx.now),
+            "updated_at": rfc3339(tx.now),
         }
         ledger.write(tx, locked.books, Writing({"disputes": found}, {"payments": [{"id": locked.payment_id}]}))
         effects.audit(tx, "dispute.created", "dispute", found["id"], found)
@@ -224,7 +225,7 @@ def _owner(tx: Tx, payment: ProviderPayment, locked: Locked) -> tuple[UUID, UUID
 def _succeed(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     books, payment_id = locked.books, locked.payment_id
     changes = {name: getattr(payment, name) for name in ("status", "method", "amount_cents", "currency")}
-    changes |= {"id": payment_id, "captured_at": payment.at.isoformat(), "failed_at": None, "failure": None}
+    changes |= {"id": payment_id, "captured_at": rfc3339(payment.at), "failed_at": None, "failure": None}
     books.payments[payment_id] = Payment(payment_id, payment.amount_cents, payment.amount_cents)
     invoice = books.invoices.get(payment.invoice_id) if payment.invoice_id else None
     ours = invoice is not None and (invoice.organization_id, invoice.currency) == (locked.organization_id, payment.currency)
@@ -239,7 +240,7 @@ def _succeed(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
 
 def _fail(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     payment_id, failure = locked.payment_id, _cut(payment.failure)
-    changes = {"id": payment_id, "status": payment.status, "failed_at": payment.at.isoformat(), "failure": failure}
+    changes = {"id": payment_id, "status": payment.status, "failed_at": rfc3339(payment.at), "failure": failure}
     ledger.write(tx, locked.books, Writing(updates={"payments": [changes]}))
     about: dict[str, Any] = {"organization_id": locked.organization_id, "contact_id": locked.contact_id}
     metadata = {
@@ -277,8 +278,8 @@ def _new_refund(tx: Tx, locked: Locked, refund: ProviderRefund) -> dict[str, Any
         "reason": None,
         "provider": refund.provider,
         "provider_id": refund.provider_id,
-        "created_at": tx.now.isoformat(),
-        "updated_at": tx.now.isoformat(),
+        "created_at": rfc3339(tx.now),
+        "updated_at": rfc3339(tx.now),
     }
 
 

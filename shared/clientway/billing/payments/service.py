@@ -27,6 +27,7 @@ from clientway.lifecycle.people import service as people
 from clientway.lifecycle.records import Records
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import Stage
+from clientway.moments import rfc3339
 from clientway.paging import Request, one
 from clientway.schemas import Schema
 
@@ -123,12 +124,12 @@ def record(tx: Tx, payment: OrganizationPaymentCreate, *, organization_id: UUID 
         "status": "succeeded",
         "method": payment.method,
         "quote_id": payment.quote_id,
-        "captured_at": at.isoformat(),
+        "captured_at": rfc3339(at),
         # As the trigger counts it: the answer is what it will be.
         "allocated_cents": payment.amount_cents - books.payments[payment_id].unapplied_cents,
         "note": payment.note,
-        "created_at": tx.now.isoformat(),
-        "updated_at": tx.now.isoformat(),
+        "created_at": rfc3339(tx.now),
+        "updated_at": rfc3339(tx.now),
     }
     answer = _CREATED.format(allocations=_OPENED if books.changed else "'[]'::json")
     created = ledger.write(tx, books, Writing({"payments": row}, activate=contact_id, answer=answer))

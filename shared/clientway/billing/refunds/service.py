@@ -17,6 +17,7 @@ from clientway.db import Tx
 from clientway.errors import FieldError, Unprocessable
 from clientway.ids import uuid7
 from clientway.lifecycle.records import Records
+from clientway.moments import rfc3339
 from clientway.paging import Request, one, page
 
 REFUNDS = Records("refund", refunds, Refund)
@@ -54,9 +55,9 @@ def ask(tx: Tx, payment_id: UUID, refund: RefundCreate) -> Any:
         "currency": locked.payment["currency"],
         "status": "succeeded" if by_staff else "pending",
         "provider": locked.payment["provider"],
-        "succeeded_at": tx.now.isoformat() if by_staff else None,
-        "created_at": tx.now.isoformat(),
-        "updated_at": tx.now.isoformat(),
+        "succeeded_at": rfc3339(tx.now) if by_staff else None,
+        "created_at": rfc3339(tx.now),
+        "updated_at": rfc3339(tx.now),
     }
     if by_staff:
         parts, _ = locked.books.refund(

@@ -16,6 +16,7 @@ from clientway.lifecycle.bulk import identities
 from clientway.lifecycle.bulk import service as records
 from clientway.lifecycle.bulk.identities import Wanted
 from clientway.lifecycle.bulk.service import Changes, Record
+from clientway.moments import rfc3339
 
 Row = dict[str, Any]
 
@@ -285,4 +286,4 @@ class _Batch:
 
     def _since(self, given: Given) -> Row:
         """When the old system got to know them."""
-        return {"created_at": given.created_at} if given.created_at and given.created_at <= self.tx.now.isoformat() else {}
+        return {"created_at": given.created_at} if given.created_at and given.created_at <= rfc3339(self.tx.now) else {}

@@ -12,6 +12,7 @@ from clientway.lifecycle.accounts import health
 from clientway.lifecycle.bulk import accounts
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import RANK, Stage
+from clientway.moments import rfc3339
 
 TRIGGER = "migrated"
 # The score is worked out anew and carried over only until then; the status goes by rules of its own.
@@ -88,9 +89,7 @@ class Standings:
                 plan = self._plan(tx, given, client, holders, reps)
                 new = client not in had and number == 0
                 found = (
-                    _opening({**plan, "currency": self.currency}, given, tx.now.isoformat())
-                    if new
-                    else _later(account, plan, last, self.key)
+                    _opening({**plan, "currency": self.currency}, given, rfc3339(tx.now)) if new else _later(account, plan, last, self.key)
                 )
                 account.update(found)
                 fields |= found
@@ -101,7 +100,7 @@ class Standings:
 
     def _plan(self, tx: Tx, given: Given, client: str, holders: dict[str, str], reps: dict[str, str]) -> Row:
         plan = {**given.account, "assigned_rep_id": reps.get((given.rep or "").casefold())}
-        if plan["client_since"] and plan["client_since"] > tx.now.isoformat():
+        if plan["client_since"] and plan["client_since"] > rfc3339(tx.now):
             self.notes.append("client_since lies in the future and was left out")
             plan["client_since"] = None
         subscription = plan["stripe_subscription_id"]

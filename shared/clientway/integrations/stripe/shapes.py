@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
 
+from clientway.moments import rfc3339
+
 Json = Mapping[str, Any]
 
 _METHODS: Final = {"card": "card", "card_present": "card", "link": "card", "us_bank_account": "bank_transfer", "ach_debit": "bank_transfer",
@@ -74,7 +76,7 @@ def account(found: Json) -> dict[str, Any]:
 
 def moment(seconds: int | None) -> str | None:
     """Unix seconds as RFC 3339."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else None
+    return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None
 
 
 def _status(intent: Json | None, charge: Json | None) -> tuple[str | None, str | None]:

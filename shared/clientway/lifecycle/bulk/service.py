@@ -26,6 +26,7 @@ from clientway.lifecycle.organizations.completeness import (
     location_completeness,
 )
 from clientway.lifecycle.organizations.schemas import MOST_TAGS
+from clientway.moments import rfc3339
 
 Row = dict[str, Any]
 TABLES = ("organizations", "locations", "contacts")
@@ -255,7 +256,7 @@ _DEFAULTS: Mapping[str, Row] = {
 
 def _complete(tx: Tx, table: str, rows: Iterable[Row], currency: str) -> list[Row]:
     """New rows with what the database would have filled in: an insert of many names every column that one of them has."""
-    moment = tx.now.isoformat()
+    moment = rfc3339(tx.now)
     common = {"created_at": moment, "updated_at": moment, **_DEFAULTS[table], **({"currency": currency} if table == "locations" else {})}
     return [common | {name: value for name, value in row.items() if name != "table" and value is not None} for row in rows]
 

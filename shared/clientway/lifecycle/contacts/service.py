@@ -23,6 +23,7 @@ from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier, Row
 from clientway.lifecycle.reach import rules as reach
 from clientway.lifecycle.stages import service as stages
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 _STAGE_FACTS = ("phone_e164", "email_norm")
@@ -219,7 +220,7 @@ def restore(tx: Tx, contact_id: UUID) -> Any:
 
 
 def _new(tx: Tx, body: ClientCreate, given: Row, email_norm: str | None, region: str, probes: Row) -> Write:
-    contact_id, moment = uuid7(), tx.now.isoformat()
+    contact_id, moment = uuid7(), rfc3339(tx.now)
     row = {"id": str(contact_id), **given, "slug": slug(given)}
     row |= _facts(row, email_norm, region) | {"created_at": moment, "updated_at": moment}
     custom = values.settle(probes["fields"], body.custom_fields, {}, complete=True)

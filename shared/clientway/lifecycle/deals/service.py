@@ -12,6 +12,7 @@ from clientway.lifecycle.deals.schemas import Deal, DealCreate, DealPatch
 from clientway.lifecycle.records import Records, Row
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.tables import deals
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 DEALS = Records("deal", deals, Deal, references=("contact_id", "owner_rep_id"))
@@ -61,7 +62,7 @@ def change(tx: Tx, deal_id: UUID, patch: DealPatch, *, version: int) -> Any:
     Raises NotFound (404), PreconditionFailed (412), DealClosed (409), Unprocessable (422).
     """
     before = DEALS.lock(tx, deal_id, patch, version=version)
-    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), tx.now.isoformat())
+    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), rfc3339(tx.now))
     answer = DEALS.update(tx, before, changes)
     after = {**before, **changes}
     if after["status"] != before["status"]:

@@ -13,6 +13,7 @@ from clientway.lifecycle.addresses.service import TooManyAddresses
 from clientway.lifecycle.intake.schemas import ClientAddress, ClientIntake, TakenIn
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.people.schemas import PersonInput
+from clientway.moments import rfc3339
 
 _COLUMNS = "id, contact_id, label, address1, address2, city, state, postal, country, time_zone, address_key, created_at, updated_at"
 # Parts of a statement that takes the parameter :home: `same_home` is the address as the contact has it already, `home` the row of
@@ -73,7 +74,7 @@ def tell_home(tx: Tx, address: dict[str, Any]) -> None:
 
 
 def _row(tx: Tx, contact_id: UUID, address: ClientAddress) -> dict[str, Any]:
-    given, moment = address.model_dump(mode="json"), tx.now.isoformat()
+    given, moment = address.model_dump(mode="json"), rfc3339(tx.now)
     try:
         kept = addresses.kept(given, given)
     except Unprocessable as refusal:

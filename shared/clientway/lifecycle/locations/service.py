@@ -13,6 +13,7 @@ from clientway.lifecycle.organizations import dossier as dossiers
 from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.completeness import LOCATION_WEIGHTS, location_completeness
 from clientway.lifecycle.stages import service as stages
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 _STAGE_FACTS = ("phone_e164", "email_norm", "website_url")
@@ -45,7 +46,7 @@ def create(tx: Tx, organization_id: UUID, location: LocationCreate) -> Any:
     location_id = uuid7()
     slug = normalise.slug(location.name, fallback="location")
     row = {"id": str(location_id), "organization_id": str(organization_id), **given, "slug": slug}
-    row |= _facts(row, dossier.region) | {"created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat()}
+    row |= _facts(row, dossier.region) | {"created_at": rfc3339(tx.now), "updated_at": rfc3339(tx.now)}
     derived = _derived(dossier, row)
     for _ in range(slugs.TRIES):
         answer = queries.insert(tx, dossier, row, derived)

@@ -17,6 +17,7 @@ from clientway.lifecycle.merges.rules import Side
 from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergePreviewRequest, MergeRequest
 from clientway.lifecycle.merges.sides import Contact, Sides, parse
 from clientway.lifecycle.stages import service as stages
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 
@@ -57,9 +58,9 @@ def merge(tx: Tx, survivor_id: UUID, wanted: MergeRequest) -> ContactMerge:
         tx,
         {
             "id": merge_id, "survivor_id": survivor_id, "merged_id": wanted.merged_id, "target": plan.organization_id,
-            "emptied": [one.organization_id for one in plan.emptied], "successor_id": plan.successor(), "now": tx.now.isoformat(),
+            "emptied": [one.organization_id for one in plan.emptied], "successor_id": plan.successor(), "now": rfc3339(tx.now),
             "contact": plan.columns, "derived": plan.derived(), "choices": choices, "reason": wanted.reason, "by": tx.actor.id,
-            "actor": {"type": tx.actor.kind, "id": tx.actor.id}, "undo_until": undo_until.isoformat(), **written,
+            "actor": {"type": tx.actor.kind, "id": tx.actor.id}, "undo_until": rfc3339(undo_until), **written,
         },
         reachable,
     )  # fmt: skip

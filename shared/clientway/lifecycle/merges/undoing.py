@@ -18,6 +18,7 @@ from clientway.lifecycle.merges.service import absent
 from clientway.lifecycle.merges.sides import Contact, parse, searched
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import Stage
+from clientway.moments import rfc3339
 
 Row = Mapping[str, Any]
 
@@ -76,7 +77,7 @@ def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
     successor = after["successor_id"] if theirs["is_primary"] or ours["is_primary"] else None
     emails, phones = (_split(survivor, merged, kind, merge["moved"][kind]) for kind in ("emails", "phones"))
     plan = {
-        "id": merge_id, "now": tx.now.isoformat(), "by": tx.actor.id, "actor": {"type": tx.actor.kind, "id": tx.actor.id},
+        "id": merge_id, "now": rfc3339(tx.now), "by": tx.actor.id, "actor": {"type": tx.actor.kind, "id": tx.actor.id},
         "contact": back | searched(ours, emails[0], phones[0]), "merged": theirs | searched({**merged.row, **theirs}, emails[1], phones[1]),
         "successor_id": successor,
         "keep_email": ours["email_norm"], "keep_phone": ours["phone_e164"] or ours["phone"],

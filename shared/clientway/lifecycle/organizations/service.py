@@ -13,6 +13,7 @@ from clientway.lifecycle.organizations import queries, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier
 from clientway.lifecycle.organizations.schemas import Filters, OrganizationCreate, OrganizationPatch
 from clientway.lifecycle.stages import service as stages
+from clientway.moments import rfc3339
 from clientway.paging import DatabaseJson, Request
 
 _CONSTRAINTS = {
@@ -60,7 +61,7 @@ def create(tx: Tx, organization: OrganizationCreate) -> Any:
     organization_id = uuid7()
     row = {
         "id": str(organization_id), **given, "slug": normalise.slug(given["legal_name"]), "name_norm": name_norm,
-        "lifecycle_changed_at": tx.now.isoformat(), **own.derived(), "created_at": tx.now.isoformat(), "updated_at": tx.now.isoformat(),
+        "lifecycle_changed_at": rfc3339(tx.now), **own.derived(), "created_at": rfc3339(tx.now), "updated_at": rfc3339(tx.now),
     }  # fmt: skip
     for _ in range(slugs.TRIES):
         answer = queries.insert(tx, row, organization.tags)

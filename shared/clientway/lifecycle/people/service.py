@@ -24,6 +24,7 @@ from clientway.lifecycle.people.schemas import Holder, Known, PersonInput, Upser
 from clientway.lifecycle.reach import service as reach
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import Facts, Stage
+from clientway.moments import rfc3339
 
 OPENED_AS = {"entity_type": "individual", "industry": "private", "source": "client"}
 """What a private client's own organization is opened with."""
@@ -172,7 +173,7 @@ def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> R
         "id": str(contact_id), "first_name": given.first_name, "last_name": given.last_name, "email": given.email, "phone": given.phone,
         "email_norm": given.email_norm, "phone_e164": given.phone_e164, "status": "lead",
     }  # fmt: skip
-    moment = tx.now.isoformat()
+    moment = rfc3339(tx.now)
     row |= contacts.found_by(row) | {"slug": contacts.slug(row), "created_at": moment, "updated_at": moment}
     own = {**row, "birth_date": None, "emails": [given.email_norm] if given.email_norm else [], "phones": [given.phone_e164]}
     person = Reachable(contact_id, given.email_norm, given.phone_e164)
@@ -214,7 +215,7 @@ def _pair(tx: Tx, one: Row, other: Row) -> dict[str, Any]:
     first, second = sorted((UUID(one["id"]), UUID(other["id"])))
     return {
         "id": str(uuid7()), "contact_id": str(first), "other_id": str(second), "score": verdict.score,
-        "reasons": [asdict(reason) for reason in verdict.reasons], "at": tx.now.isoformat(),
+        "reasons": [asdict(reason) for reason in verdict.reasons], "at": rfc3339(tx.now),
     }  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def _open(tx: Tx, contact: Row) -> UUID:
         organization={**own, **blank, "deleted_at": None}, region="", currency="", tags=[], places={}, locations=[], contacts=[]
     )
     born = stages.born(tx, organization_id, Facts(email_valid=bool(contact["email_norm"]), has_phone=bool(contact["phone_e164"])))
-    moment = tx.now.isoformat()
+    moment = rfc3339(tx.now)
     row = {
         "id": str(organization_id), **own, "slug": normalise.slug(legal_name), "name_norm": names.name_norm(legal_name),
         **dossier.derived(contact=contact), "lifecycle_stage": born.stage, "lifecycle_sequence": len(born.transitions),

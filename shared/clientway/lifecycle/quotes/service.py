@@ -14,6 +14,7 @@ from clientway.lifecycle.quotes.schemas import Quote, QuoteCreate, QuotePatch
 from clientway.lifecycle.records import Owner, Records
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.tables import quotes
+from clientway.moments import rfc3339
 from clientway.paging import Request, page
 
 QUOTES = Records("quote", quotes, Quote)
@@ -50,7 +51,7 @@ def change(tx: Tx, quote_id: UUID, patch: QuotePatch, *, version: int) -> Any:
     Raises NotFound (404), PreconditionFailed (412), QuoteMoveRefused (409), QuoteSent (409), Unprocessable (422).
     """
     before = QUOTES.lock(tx, quote_id, version=version)
-    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), tx.now.isoformat())
+    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), rfc3339(tx.now))
     _check_validity(tx, patch.valid_until)
     answer = QUOTES.update(tx, before, changes)
     after = {**before, **changes}

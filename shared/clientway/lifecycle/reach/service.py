@@ -18,6 +18,7 @@ from clientway.lifecycle.organizations.dossier import Dossier, Row
 from clientway.lifecycle.reach import queries, rules
 from clientway.lifecycle.reach.queries import Kind
 from clientway.lifecycle.reach.schemas import ContactEmailCreate, ContactPhoneCreate, ContactReachPatch
+from clientway.moments import rfc3339
 from clientway.paging import DatabaseJson, Request
 
 MOST = 5
@@ -136,7 +137,7 @@ def _add(tx: Tx, kind: Kind, dossier: Dossier, body: ContactEmailCreate | Contac
         raise TooMany(f"A contact has {MOST} {kind}s at most.", limit=MOST)
     row = {
         **given, "id": str(uuid7()), "label": body.label, "is_primary": body.is_primary or not target[kind], "verified_at": None,
-        "created_at": tx.now.isoformat(),
+        "created_at": rfc3339(tx.now),
     }  # fmt: skip
     contact_id = UUID(target["id"])
     try:

@@ -11,6 +11,7 @@ from clientway.lifecycle.organizations import slugs
 from clientway.lifecycle.organizations.schemas import Filters
 from clientway.lifecycle.reps import queries
 from clientway.lifecycle.reps.schemas import RepCreate, RepPatch
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 
@@ -32,7 +33,7 @@ def create(tx: Tx, rep: RepCreate) -> Any:
     given = rep.model_dump(mode="json")
     _check_email(rep.email)
     rep_id = uuid7()
-    now = tx.now.isoformat()
+    now = rfc3339(tx.now)
     row = {"id": str(rep_id), **given, "slug": normalise.slug(rep.name, fallback="rep"), "created_at": now, "updated_at": now}
     for _ in range(slugs.TRIES):
         answer = queries.insert(tx, row)

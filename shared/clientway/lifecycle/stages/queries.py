@@ -13,6 +13,7 @@ from clientway.db import Tx
 from clientway.ids import uuid7
 from clientway.lifecycle.stages.rules import Facts, Move, Stage
 from clientway.lifecycle.tables import lifecycle_transitions
+from clientway.moments import rfc3339
 from clientway.paging import Request, page
 
 # Since when facts count: what came before a churn, the end of a ban or a step back by hand was already weighed then,
@@ -183,7 +184,7 @@ def apply(tx: Tx, moves: Sequence[Applied]) -> None:
             "id": str(uuid7()), "organization_id": str(one.organization_id), "sequence": one.standing.sequence + one.step,
             "from_stage": one.move.from_stage, "to_stage": one.move.to_stage, "trigger": one.move.trigger,
             "automatic": one.move.automatic, "reason": one.reason, "event_key": one.event_key,
-            "at": one.at(tx).isoformat(), "account_id": str(uuid7()),
+            "at": rfc3339(one.at(tx)), "account_id": str(uuid7()),
         }
         for one in moves
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from clientway.lifecycle.stages import queries
 from clientway.lifecycle.stages.queries import Applied
 from clientway.lifecycle.stages.rules import RANK, Facts, Move, Stage, check_move, settle
 from clientway.lifecycle.stages.schemas import Conversion, OrganizationStage, Rung, StageChange
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 
@@ -133,7 +134,7 @@ def born(tx: Tx, organization_id: UUID, facts: Facts) -> Born:
         {
             "id": str(uuid7()), "organization_id": str(organization_id), "sequence": step, "from_stage": move.from_stage,
             "to_stage": move.to_stage, "trigger": move.trigger, "automatic": True, "actor_type": tx.actor.kind,
-            "actor_id": tx.actor.id and str(tx.actor.id), "changed_at": tx.now.isoformat(), "seconds_in_stage": 0,
+            "actor_id": tx.actor.id and str(tx.actor.id), "changed_at": rfc3339(tx.now), "seconds_in_stage": 0,
         }
         for step, move in enumerate(moves, 1)
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from clientway.lifecycle.tables import tickets
 from clientway.lifecycle.tickets import rules
 from clientway.lifecycle.tickets.rules import Priority, TicketStatus
 from clientway.lifecycle.tickets.schemas import Ticket, TicketCreate, TicketPatch
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 TICKETS = Records("ticket", tickets, Ticket, references=("contact_id",))
@@ -42,7 +43,7 @@ def create(tx: Tx, organization_id: UUID, ticket: TicketCreate) -> Any:
 def change(tx: Tx, ticket_id: UUID, patch: TicketPatch, *, version: int) -> Any:
     """Replace what was sent. Raises NotFound (404), PreconditionFailed (412), Unprocessable (422)."""
     before = TICKETS.lock(tx, ticket_id, patch, version=version)
-    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), tx.now.isoformat())
+    changes = rules.revise(before, patch.model_dump(mode="json", exclude_unset=True), rfc3339(tx.now))
     after = {**before, **changes}
     answer = TICKETS.update(tx, before, changes)
     if after["status"] == "resolved" != before["status"]:

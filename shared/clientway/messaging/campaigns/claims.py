@@ -19,6 +19,7 @@ from clientway.messaging.policy.sql import Purpose
 from clientway.messaging.settings import service as settings
 from clientway.messaging.settings.service import MessagingSettings
 from clientway.messaging.templates.rules import Source
+from clientway.moments import rfc3339
 
 LEASE: Final = timedelta(minutes=5)
 """Longer than a worker may live, so that one whose lease has run out is dead, or as good as."""
@@ -115,7 +116,7 @@ def claim(tx: Tx, of: Content, chunk: int, turn: datetime, token: UUID) -> Claim
             due = rules.opening(tx.now, zones, hours, row["address_state"], row["phone"])
         state, reason = _decision(row, of, tx.now, due)
         decided.append({
-            "id": str(row["id"]), "state": state, "reason": reason, "due_at": due.isoformat() if state == "queued" and due else None,
+            "id": str(row["id"]), "state": state, "reason": reason, "due_at": rfc3339(due) if state == "queued" and due else None,
             "address": row["address"] if state == "sending" else None,
             "consent": str(row["consent"]) if state == "sending" and row["consent"] else None,
         })  # fmt: skip

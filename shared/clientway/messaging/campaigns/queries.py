@@ -18,6 +18,7 @@ from clientway.messaging.campaigns.schemas import (
     SendState,
 )
 from clientway.messaging.tables import campaign_sends, campaigns
+from clientway.moments import rfc3339
 from clientway.paging import Request, one, page
 
 Row = Mapping[str, Any]
@@ -187,4 +188,4 @@ def close_chunks(tx: Tx, campaign_id: UUID) -> None:
 
 
 def _spelt(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return rfc3339(value) if isinstance(value, datetime) else str(value)

@@ -12,6 +12,7 @@ from clientway.ids import uuid7
 from clientway.messaging.delivery.message import Channel
 from clientway.messaging.suppressions import queries
 from clientway.messaging.suppressions.schemas import Reason, SuppressionCreate
+from clientway.moments import rfc3339
 from clientway.paging import Request
 
 OWN_WORD: Final = ("complaint", "stop")
@@ -98,7 +99,7 @@ def remove(tx: Tx, suppression_id: UUID, reason: str) -> Any:
     if row.reason in OWN_WORD and tx.actor.role != "admin":
         raise Forbidden("The recipient asked for it; only an admin may lift it.")
     if row.lifted_at is not None:
-        raise AlreadyLifted("The address was taken off the list before.", lifted_at=row.lifted_at.isoformat())
+        raise AlreadyLifted("The address was taken off the list before.", lifted_at=rfc3339(row.lifted_at))
     _lift(tx, suppression_id, row.channel, row.reason, reason)
     return read(tx, suppression_id)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from clientway.db import Tx
+from clientway.moments import rfc3339
 from clientway.work.reminders import planning
 
 
@@ -131,4 +132,4 @@ def busy(tx: Tx, spans: Sequence[Span]) -> dict[int, list[dict[str, Any]]]:
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows of jobs as PostgreSQL reads them."""
-    return json.dumps(list(rows), default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value))
+    return json.dumps(list(rows), default=lambda value: rfc3339(value) if isinstance(value, datetime) else str(value))

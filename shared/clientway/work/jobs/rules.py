@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from clientway.errors import Conflict, FieldError, Unprocessable
+from clientway.moments import rfc3339
 
 JobStatus = Literal["scheduled", "in_progress", "completed", "canceled", "blocked"]
 Change = Mapping[str, Any]
@@ -84,7 +85,7 @@ def revise(before: Change, sent: Change, *, role: str | None, now: datetime, all
     start, end = _times(before, sent)
     columns: dict[str, Any] = {**sent}
     if (start, end) != (_moment(before["start_at"]), _moment(before["end_at"])):
-        columns |= {"start_at": start.isoformat(), "end_at": end.isoformat()}
+        columns |= {"start_at": rfc3339(start), "end_at": rfc3339(end)}
         check_times(start, end, now)
     changed = {name for name, value in columns.items() if not _same(name, value, before.get(name))}
     if before["status"] in OVER and not reopened and changed.intersection(_TIMES):
@@ -140,11 +141,11 @@ def _stamps(before: Change, sent: Change, now: datetime) -> dict[str, Any]:
     if status == before["status"]:
         return {}
     stamps: dict[str, Any] = {
-        "completed_at": now.isoformat() if status == "completed" else None,
-        "canceled_at": now.isoformat() if status == "canceled" else None,
+        "completed_at": rfc3339(now) if status == "completed" else None,
+        "canceled_at": rfc3339(now) if status == "canceled" else None,
     }
     if status == "in_progress":
-        stamps["started_at"] = before["started_at"] or now.isoformat()
+        stamps["started_at"] = before["started_at"] or rfc3339(now)
     if status == "scheduled":
         stamps["started_at"] = None
     if "status_reason" not in sent:

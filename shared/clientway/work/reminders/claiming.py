@@ -13,6 +13,7 @@ from clientway.db import Tx, job_connection
 from clientway.messaging.campaigns.content import PERSON
 from clientway.messaging.delivery.message import Channel
 from clientway.messaging.policy import sql as policy
+from clientway.moments import rfc3339
 from clientway.work.reminders import clock, planning, rules
 
 LEASE = timedelta(minutes=2)
@@ -230,4 +231,4 @@ def next_due() -> tuple[UUID, datetime] | None:
 
 
 def _json(rows: Iterable[Mapping[str, Any]]) -> str:
-    return json.dumps(list(rows), default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value))
+    return json.dumps(list(rows), default=lambda value: rfc3339(value) if isinstance(value, datetime) else str(value))

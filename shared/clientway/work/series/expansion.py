@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from clientway.moments import rfc3339
 from clientway.recurrence import first, occurrences, parse_days, to_local, to_utc, zone_named
 from clientway.work.series.plan import HORIZON, Occurrence
 from clientway.work.series.queries import Row
@@ -26,7 +27,7 @@ class Expansion:
         following = waiting[most] if len(waiting) > most else self.beyond
         return {
             "next_local": following.isoformat() if following else None,
-            "materialized_until": to_utc(following, self.zone).isoformat() if following else None,
+            "materialized_until": rfc3339(to_utc(following, self.zone)) if following else None,
         }
 
 

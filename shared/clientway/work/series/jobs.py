@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from clientway import db
 from clientway.db import SerializationConflict, Tx
 from clientway.ids import uuid7
+from clientway.moments import rfc3339
 from clientway.work.jobs import queries
 from clientway.work.jobs.queries import NewJob, Span
 from clientway.work.series.plan import OVERLAP, UNSCHEDULED, Existing, Occurrence, Plan, crossing
@@ -197,7 +198,7 @@ def _blocked(row: NewJob) -> NewJob:
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {"id": str(row["id"]), "status": row["status"], "detached": row.get("detached", False)}
-    times = {name: _moment(row[name]).isoformat() for name in ("occurrence_local", "start_at", "end_at")}
+    times = {name: rfc3339(_moment(row[name])) for name in ("occurrence_local", "start_at", "end_at")}
     return {**found, **times}
 
 

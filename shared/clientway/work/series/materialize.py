@@ -8,6 +8,7 @@ from uuid import UUID
 from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Unprocessable
+from clientway.moments import rfc3339
 from clientway.rounds import go_round
 from clientway.work.jobs import queries as work
 from clientway.work.jobs.queries import NewJob, Span
@@ -60,7 +61,7 @@ def _next(one: Due, now: datetime) -> tuple[list[NewJob], dict[str, Any]]:
         ahead = expand(one.row, now, since=datetime.fromisoformat(one.row["next_local"]))
     except Unprocessable as refused:
         # A rule or a time zone that was known when it was written and is no longer, on this machine: the next day's run tries again.
-        waits = {"next_local": one.row["next_local"], "materialized_until": (now + HORIZON).isoformat()}
+        waits = {"next_local": one.row["next_local"], "materialized_until": rfc3339(now + HORIZON)}
         return [], {**kept, **waits, "status_reason": f"{STUCK}{refused.detail}"}
     # Somebody who is no longer there is not sent: the job waits for whoever takes it.
     series = {**one.row, "assignee_id": str(one.assignee_id) if one.assignee_id else None}

@@ -9,6 +9,7 @@ from clientway import db, effects
 from clientway.db import Tx
 from clientway.errors import Conflict, NotFound, check_version
 from clientway.ids import uuid7
+from clientway.moments import rfc3339
 from clientway.paging import Request
 from clientway.work.services import queries
 from clientway.work.services.schemas import ServiceCreate, ServicePatch
@@ -35,7 +36,7 @@ def read(tx: Tx, service_id: UUID) -> Any:
 
 def create(tx: Tx, service: ServiceCreate) -> Any:
     """Offer a service. Raises ServiceExists (409)."""
-    given, service_id, now = service.model_dump(mode="json"), uuid7(), tx.now.isoformat()
+    given, service_id, now = service.model_dump(mode="json"), uuid7(), rfc3339(tx.now)
     row = {"id": str(service_id), **given, "active": True, "version": 1, "created_at": now, "updated_at": now}
     answer = queries.insert(tx, row)
     if answer is None:
