@@ -112,6 +112,8 @@ class Api(APIGatewayHttpResolver):
     module = ""
     rate: Mapping[str, str] = MappingProxyType({})
 
+    event: Mapping[str, Any] = MappingProxyType({"requestContext": {"requestId": ""}, "headers": {}})
+    """The request that is being answered, as it came; no request's before the first."""
     tx: Tx | None = None
     failure: Exception | None = None
     idempotency: tuple[str, str, str] | None = None
@@ -122,7 +124,7 @@ class Api(APIGatewayHttpResolver):
     def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Answer one HTTP API v2 event; a request that lost a connection which had worked before is run once more."""
         started = time.monotonic()
-        self.until = started + TIMEOUTS["request"]
+        self.event, self.until = event, started + TIMEOUTS["request"]
         unknown: dict[str, Any] | None = None
         for _ in range(_ATTEMPTS):
             self.tx = self.failure = self.idempotency = self.replay_refusal = None
@@ -213,14 +215,6 @@ class Api(APIGatewayHttpResolver):
             problem = Problem("Something went wrong on our side; it has been logged under this request id.")
         body = json.dumps(problem.as_document(_request_id(self.event)), default=str)
         return Response(int(problem.status), content_type="application/problem+json", headers=dict(problem.headers), body=body)
-
-    @property
-    def event(self) -> Mapping[str, Any]:
-        """The raw event of the current request; empty while none is running."""
-        return getattr(self.current_event, "raw_event", None) or _EMPTY if hasattr(self, "current_event") else _EMPTY
-
-
-_EMPTY: Mapping[str, Any] = {"requestContext": {"requestId": ""}, "headers": {}}
 
 
 def api(name: str) -> Api:
