@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -234,6 +235,16 @@ def test_the_rfcs_own_requests_are_understood(stage, tenant, invoke):
 )  # fmt: skip
 def test_forms(kind, body, source):
     assert forms.wish(kind, body) == source
+
+
+@pytest.mark.parametrize(
+    "body", ["content-disposition: " + "name=a;" * 30_000, "content-disposition: name=a\n" * 9_000, "name=" * 50_000, "a=1&" * 60_000]
+)
+def test_nobody_keeps_us_busy_with_a_long_body(body):
+    began = time.process_time()
+
+    assert [forms.wish(kind, body) for kind in ("multipart/form-data; boundary=x", "application/x-www-form-urlencoded")] == [None, None]
+    assert time.process_time() - began < 0.5
 
 
 def test_the_link_is_what_it_was_made_of(tenant):

@@ -14,11 +14,13 @@ _PART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _MOST_FIELDS = 20
+# A click is a line or two. Whoever sends more, without any secret, is not to keep us busy with it.
+_LONGEST = 2_000
 
 
 def wish(content_type: str, body: str) -> Source | None:
     """Who wants it so; None where a body says nothing of the kind."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind, body = content_type.partition(";")[0].strip().lower(), body[:_LONGEST]
     if kind == "multipart/form-data":
         fields = _PART.findall(body)[:_MOST_FIELDS]
     elif kind in {"application/x-www-form-urlencoded", ""}:
