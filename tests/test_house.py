@@ -116,13 +116,11 @@ def test_the_database_is_told_no_time_zone():
     told = re.compile(
         r"(?i)at\s+time\s+zone\s++(?!'UTC')[^\n]*|\btimezone\s*\([^\n]*|\bset\s+(?:local\s+)?time\s?zone[\s=]++(?!'+UTC)[^\n]*"
     )
-    # But for the tenant's day, by which an invoice is overdue: every list of invoices asks for it before anybody knows the zone.
-    known = {"0011_billing.sql": ["at time zone (select t.time_zone from public.tenants t where t.tenant_id = app.tenant()))::date;"]}
     files = [path for kind in ("*.sql", "*.py") for path in (ROOT / "shared").rglob(kind)]
     found = {path.name: hits for path in files if (hits := told.findall(path.read_text()))}
 
     assert len(files) > 300
-    assert found == known
+    assert found == {}
 
 
 def test_choices_are_named_in_one_order():

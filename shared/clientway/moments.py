@@ -1,6 +1,6 @@
-"""How a moment is written: one way, PostgreSQL's, so that two answers never spell one moment in two."""
+"""Moments: written in one way, PostgreSQL's, so that two answers never spell one in two; and when a clock is put forward or back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 
 
 def rfc3339(moment: datetime) -> str:
@@ -11,3 +11,16 @@ def rfc3339(moment: datetime) -> str:
     text = moment.isoformat()
     head, point, fraction = text.partition(".")
     return f"{head}.{fraction[:6].rstrip('0')}{fraction[6:]}" if point else text
+
+
+def clock_change(low: datetime, high: datetime, place: tzinfo) -> datetime:
+    """The first whole second at which the clock of a place has been put forward or back, of two moments in UTC between which it is."""
+    before = low.astimezone(place).utcoffset()
+    lower, upper = 0, int((high - low).total_seconds())
+    while upper - lower > 1:
+        middle = (lower + upper) // 2
+        if (low + timedelta(seconds=middle)).astimezone(place).utcoffset() == before:
+            lower = middle
+        else:
+            upper = middle
+    return low + timedelta(seconds=upper)

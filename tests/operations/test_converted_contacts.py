@@ -25,6 +25,7 @@ def test_each_has_the_addresses_it_had(admin, cluster):
     with pytest.MonkeyPatch.context() as patch:
         upgrade = command.upgrade
         patch.setattr(run.command, "upgrade", lambda config, _: upgrade(config, "0008"))
+        patch.setattr(run.zones, "write", lambda _: None)
         assert run.migrate(admin) == "0008"
     tenant = uuid7()
     with superuser(cluster, "clientway") as connection:

@@ -32,6 +32,7 @@ def converted(admin, cluster):
     with pytest.MonkeyPatch.context() as patch:
         upgrade = command.upgrade
         patch.setattr(run.command, "upgrade", lambda config, _: upgrade(config, "0008"))
+        patch.setattr(run.zones, "write", lambda _: None)
         assert run.migrate(admin) == "0008"
     ids = {name: uuid7() for name, *_ in OLD}
     tenants, organizations, contact = [uuid7(), uuid7()], [uuid7(), uuid7()], uuid7()

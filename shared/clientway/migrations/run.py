@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from clientway import administration
 from clientway.config import iam
+from clientway.migrations import zones
 
 HERE = Path(__file__).parent
 
@@ -79,6 +80,7 @@ def migrate(admin_url: str, *, seconds: float | None = None) -> str:
         connection.commit()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        zones.write(connection)
         connection.commit()
         return str(_revision(connection))
 

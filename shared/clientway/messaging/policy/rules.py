@@ -11,6 +11,7 @@ from clientway.messaging.delivery.message import Channel
 from clientway.messaging.policy.sql import Purpose
 from clientway.messaging.policy.states import candidates, narrowing
 from clientway.messaging.policy.windows import Window
+from clientway.moments import clock_change
 
 FARTHEST: Final = timedelta(days=7)
 """How far ahead a moment is looked for: every week has the same hours."""
@@ -110,25 +111,11 @@ def _starts(midnight: datetime, place: ZoneInfo, windows: tuple[Window, ...]) ->
         for fold in (0, 1):
             yield max(first, _instant(datetime.combine(midnight.date(), opens), place, fold=fold))
     if first.astimezone(place).utcoffset() != second.astimezone(place).utcoffset():
-        yield _change(first, second, place)
+        yield clock_change(first, second, place)
 
 
 def _instant(wall: datetime, place: ZoneInfo, *, fold: int) -> datetime:
     return wall.replace(tzinfo=place, fold=fold).astimezone(UTC)
-
-
-def _change(low: datetime, high: datetime, place: ZoneInfo) -> datetime:
-    """The first whole second at which the clock of a place has been put forward or back."""
-    before = low.astimezone(place).utcoffset()
-    start, seconds = low, int((high - low).total_seconds())
-    lower, upper = 0, seconds
-    while upper - lower > 1:
-        middle = (lower + upper) // 2
-        if (start + timedelta(seconds=middle)).astimezone(place).utcoffset() == before:
-            lower = middle
-        else:
-            upper = middle
-    return start + timedelta(seconds=upper)
 
 
 def _open(moment: datetime, place: ZoneInfo, windows: tuple[Window, ...]) -> bool:

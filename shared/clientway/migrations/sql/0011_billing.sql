@@ -413,13 +413,18 @@ call app.guard_tenant_tables(
 -- A draft may be deleted, nothing that has a number.
 create policy drafts on public.invoices as restrictive for delete to clientway_app, clientway_job using (status = 'draft');
 
--- The tenant's day. Its zone is from Python's list of zones: one that PostgreSQL does not know is taken as UTC.
-create function app.tenant_day(p_at timestamptz) returns date language plpgsql stable set search_path = '' as $$
-begin
-  return (p_at at time zone (select t.time_zone from public.tenants t where t.tenant_id = app.tenant()))::date;
-exception when invalid_parameter_value then
-  return (p_at at time zone 'UTC')::date;
-end $$;
+-- How many seconds east of UTC the clocks of a zone are from a moment on, as Python's time zone database has it: the one that the
+-- rest goes by. Written anew by every deployment (migrations/zones.py).
+create table app.zone_offsets (zone text not null, since timestamptz not null, east integer not null, primary key (zone, since));
+grant select on app.zone_offsets to clientway_app, clientway_job;
+
+-- The tenant's day. A zone that Python does not know is taken as UTC, as it is there.
+create function app.tenant_day(p_at timestamptz) returns date language sql stable set search_path = '' as $$
+  select (p_at at time zone 'UTC' + coalesce((
+    select z.east from app.zone_offsets z
+     where z.zone = (select t.time_zone from public.tenants t where t.tenant_id = app.tenant()) and z.since <= p_at
+     order by z.since desc limit 1), 0) * interval '1 second')::date
+$$;
 
 -- The sums. Each recounts all that a parent now has, under its row lock: a statement that writes several tables is summed up
 -- once it is through, so whichever trigger comes first finds everything.
