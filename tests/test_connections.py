@@ -1,14 +1,19 @@
 """Connections that are not what they were: closed in between, half read, out of time, or none to be had."""
 
 import gc
+import socket
+import ssl
+import struct
 import threading
 import time
 from uuid import uuid4
 
+import pg8000.dbapi
 import pytest
 from sqlalchemy import text
 
-from clientway import access, config, db, engines, tokens
+from clientway import access, administration, config, db, engines, tokens
+from clientway.pipeline import Connection
 from tests.routes import send
 from tests.test_db import proxy as _proxy
 
@@ -215,13 +220,56 @@ def test_a_broken_connection_gives_its_socket_back_at_once(tenant, admin_engine)
     gc.disable()
     try:
         tx = db.begin(db.Credential(tokens.digest(tenant.admin), access.ADMINS))
-        socket = tx._driver._usock
+        line = tx._driver._usock
         with admin_engine.connect() as admin:
             admin.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": tx.scalar(text("select pg_backend_pid()"))})
         with pytest.raises(db.Unavailable):
             tx.execute(text("select cast(:n as int)"), {"n": 1})
         db.rollback(tx)
 
-        assert socket.fileno() == -1
+        assert line.fileno() == -1
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """The sockets of connections that were tried."""
+    made, real = [], socket.create_connection
+
+    def connect(*how):
+        made.append(real(*how))
+        return made[-1]
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    return made
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_nor_does_a_connection_keep_one_that_breaks_at_the_first_word(lines, monkeypatch, secured):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connect = socket.create_connection
+
+        def hung_up_on(*how):
+            line = connect(*how)
+            server, _ = listener.accept()
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            server.close()
+            return line
+
+        monkeypatch.setattr(socket, "create_connection", hung_up_on)
+        context = ssl.create_default_context() if secured else False
+        with pytest.raises((pg8000.dbapi.InterfaceError, OSError)):
+            Connection(host="127.0.0.1", port=listener.getsockname()[1], timeout=5, user="nobody", ssl_context=context)
+
+    assert [line.fileno() for line in lines] == [-1]
+
+
+def test_nor_one_to_a_server_that_is_too_old(lines, admin_url, monkeypatch):
+    monkeypatch.setattr(engines, "PATCHED", {99: 0, **dict.fromkeys(range(14, 99), 990_000)})
+    monkeypatch.setattr(engines, "is_loopback", lambda _url: False)
+    monkeypatch.setattr(administration, "tls", lambda _url: False)
+    with pytest.raises(RuntimeError, match="upgrade the server"):
+        administration.engine(admin_url).connect()
+
+    assert [line.fileno() for line in lines] == [-1]

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from clientway.config import iam
 from clientway.engines import check_server, iam_token, tls
+from clientway.pipeline import Connection
 
 
 def engine(url: str, *, database: str | None = None, seconds: float | None = None, **options: Any) -> Engine:
@@ -19,13 +20,13 @@ def engine(url: str, *, database: str | None = None, seconds: float | None = Non
     """
     parts = urlsplit(url)
 
-    def connect() -> pg8000.dbapi.Connection:
+    def connect() -> Connection:
         passwords = [unquote(parts.password or "") or None]
         if iam(url):
             passwords = [iam_token(url), *filter(None, passwords)]
         while True:
             try:
-                connection = pg8000.dbapi.connect(
+                connection = Connection(
                     user=unquote(parts.username or ""),
                     password=passwords.pop(0),
                     host=parts.hostname or "",

@@ -101,12 +101,13 @@ def _warn_once(version: int) -> None:
 
 
 def check_server(connection: pg8000.dbapi.Connection, url: str) -> None:
-    """Refuse a server below the patched floor of its major; on this machine only warn. Costs no flight."""
+    """Hang up on a server below the patched floor of its major, with a RuntimeError; on this machine only warn. Costs no flight."""
     major, _, minor = str(connection.parameter_statuses["server_version"]).split(" ")[0].partition(".")
     version = int(major) * 10_000 + int(minor or 0)
     if version >= PATCHED.get(int(major), 0) or int(major) > max(PATCHED):
         return
     if not is_loopback(url):
+        connection.close()
         message = f"PostgreSQL {major}.{minor} lacks the fix of CVE-2026-14669; upgrade the server"
         raise RuntimeError(message)
     _warn_once(version)

@@ -1,4 +1,4 @@
-"""A connection that costs one flight to the server for each statement.
+"""Connections that leave no socket open, and one that costs a single flight to the server for each statement.
 
 pg8000 makes three flights of a parameterised statement and three of a COMMIT. This one sends BEGIN, the call that
 authenticates and sets the tenant, and the first statement together, each further statement in one flight, and COMMIT
@@ -39,8 +39,42 @@ def _array(values: list[Any]) -> str:
     return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
 
 
-class PipelinedConnection(pg8000.dbapi.Connection):
-    """A pg8000 connection that sends as much as it can at once."""
+class Connection(pg8000.dbapi.Connection):
+    """A pg8000 connection that gives its socket back, whatever becomes of it."""
+
+    _sock: Any = None
+    _usock: Any = None
+
+    def __init__(self, *, host: str, port: int, timeout: float | None, **how: Any) -> None:
+        """Connect; no turn to the server and back may take longer than `timeout` seconds. Raises InterfaceError, OSError."""
+        try:
+            line = socket.create_connection((host, port), timeout)
+        except OSError as error:
+            raise pg8000.dbapi.InterfaceError(f"Nobody is reached at {host}:{port}: {error}") from error
+        try:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            # pg8000 hands a statement of more than 8 KB to the kernel in parts, and the kernel would keep the last one back until
+            # the server has acknowledged those before it, for which that takes its time: 40 ms for each such statement.
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            super().__init__(host=host, sock=line, timeout=timeout, **how)
+        except BaseException:
+            # pg8000 closes only what fails while the server's greeting is read, not while TLS is asked for or the client's is sent.
+            self.close()
+            line.close()
+            raise
+
+    def close(self) -> None:
+        """Close; one that cannot say goodbye any more is closed all the same."""
+        stream = self._sock
+        with contextlib.suppress(pg8000.dbapi.InterfaceError):
+            super().close()
+        # The errors hold one another and the stream, and that the socket, until a garbage collection.
+        with contextlib.suppress(OSError, AttributeError):
+            stream.close()
+
+
+class PipelinedConnection(Connection):
+    """A connection that sends as much as it can at once."""
 
     _ahead: tuple[str, ...] = ()
     _commit_behind = _committed = False
@@ -52,9 +86,6 @@ class PipelinedConnection(pg8000.dbapi.Connection):
         self._patience = timeout
         super().__init__(timeout=timeout, **how)
         self.register_out_adapter(list, _array)
-        # pg8000 hands a statement of more than 8 KB to the kernel in parts, and the kernel would keep the last one back until
-        # the server has acknowledged those before it, for which that takes its time: 40 ms for each such statement.
-        self._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def within(self, until: float | None) -> None:
         """Have every flight of the next transaction end by this moment of time.monotonic() at the latest."""
@@ -67,15 +98,6 @@ class PipelinedConnection(pg8000.dbapi.Connection):
         poll = select.poll()
         poll.register(self._usock, select.POLLIN)
         return bool(poll.poll(0))
-
-    def close(self) -> None:
-        """Close; one that cannot say goodbye any more is closed all the same."""
-        stream = self._sock
-        with contextlib.suppress(pg8000.dbapi.InterfaceError):
-            super().close()
-        # The errors hold one another and the stream, and that the socket, until a garbage collection.
-        with contextlib.suppress(OSError, AttributeError):
-            stream.close()
 
     def execute_simple(self, statement: str) -> Context:
         """Hold BEGIN back for the first statement; send anything else with what was held back."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
+from clientway import administration
 from clientway.local import postgres
 from clientway.migrations.run import migrate
 from tests.served import eventually
@@ -77,8 +77,7 @@ def cluster(**settings: str) -> Iterator[Cluster]:
         try:
             server = postgres.start(data)
             migrate(server.url(DATABASE))
-            url = server.url(DATABASE).replace("postgresql://", "postgresql+pg8000://", 1)
-            admin = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+            admin = administration.engine(server.url(DATABASE), isolation_level="AUTOCOMMIT")
             if settings:
                 with admin.connect() as connection:
                     for setting, value in settings.items():

@@ -4,9 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
-
+from clientway import administration
 from clientway.local import postgres
 from tests.chaos import journeys
 from tests.chaos.clusters import Cluster
@@ -20,8 +18,7 @@ def database_of(stack: Served) -> Cluster:
     """What is underneath a running system."""
     data = stack.folder / ".clientway" / "postgres"
     server = postgres.start(data)
-    url = server.url("clientway").replace("postgresql://", "postgresql+pg8000://", 1)
-    return Cluster(data, server, create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool))
+    return Cluster(data, server, administration.engine(server.url("clientway"), isolation_level="AUTOCOMMIT"))
 
 
 def calling(stack: Served, token: str, answers: list | None = None):

@@ -288,7 +288,7 @@ def test_iam_is_tried_first_and_the_password_only_when_it_is_refused(monkeypatch
     monkeypatch.setenv("DATABASE_IAM", "true")
     monkeypatch.setattr(administration, "iam_token", lambda _: "token")
     monkeypatch.setattr(administration, "tls", lambda _: True)
-    monkeypatch.setattr(administration.pg8000.dbapi, "connect", connect)
+    monkeypatch.setattr(administration, "Connection", connect)
     url = "postgresql://clientway_admin:first%2Ftime@db.example/clientway"
     with pytest.raises(DatabaseError, match="3D000"):
         administration.engine(url).connect()
