@@ -1,13 +1,16 @@
 """What was agreed for all of the code, executed."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from pydantic import BaseModel
 
 from clientway.access import PERMISSIONS
 from clientway.local import openapi, template
@@ -79,6 +82,20 @@ def test_every_operation_is_described_and_named_once():
 
     assert sorted(set(ids)) == sorted(ids)
     assert [one["operationId"] for one in operations if not (one.get("summary") and one.get("description") and one.get("tags"))] == []
+    assert [one["operationId"] for one in operations if any(not said.get("description") for said in one.get("parameters", ()))] == []
+
+
+def test_the_example_of_every_body_is_one_that_its_handler_takes():
+    examples = json.loads(openapi.EXAMPLES.read_text())
+    for module in API:
+        app = importlib.import_module(module).app
+        for route in (*app._static_routes, *app._dynamic_routes):
+            hints = get_type_hints(route.func)
+            hints.pop("return")
+            for model in (one for one in hints.values() if isinstance(one, type) and issubclass(one, BaseModel)):
+                model.model_validate_json(json.dumps(examples.pop(route.operation_id)))
+
+    assert examples == {}
 
 
 def test_what_handlers_ask_for_is_in_the_role_matrix():

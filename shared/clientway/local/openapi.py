@@ -11,98 +11,22 @@ from types import ModuleType
 from typing import Any
 
 from clientway.http import ETAG, IDEMPOTENCY_KEY, Api
+from clientway.local.openapi_texts import CREDENTIALS, DESCRIPTION, GATEWAY_ANSWER, GROUPS, PROBLEM, REFUSALS, parameter_description
 from clientway.local.template import read
 
 DOCUMENT = Path(__file__).parents[1] / "operations" / "openapi.json"
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457 problem details.",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string", "description": "The request's id."},
-        "code": {"type": "string", "description": "Stable and machine-readable."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-    "additionalProperties": True,
-}
-_REFUSALS = {
-    "400": "Malformed: JSON, path or query",
-    "401": "No credential, or none that is valid",
-    "403": "Known, but not allowed",
-    "404": "Absent, or another tenant's",
-    "409": "The state does not allow it; says what would be legal",
-    "422": "The body breaks a rule; every error has a pointer",
-    "429": "Too many requests",
-    "503": "The database is away; see Retry-After",
-}
-_WITH_MATCH = {"412": "Stale If-Match; carries the current ETag", "428": "If-Match is missing"}
-_WITH_BODY = {"413": "The body is too large", "415": "The body is not application/json"}
+EXAMPLES = Path(__file__).with_name("examples.json")
 _IF_MATCH = {
-    "name": "If-Match", "in": "header", "required": True, "description": "The ETag that was read.",
+    "name": "If-Match", "in": "header", "required": True, "description": "The ETag that was read.", "example": '"1"',
     "schema": {"type": "string", "pattern": ETAG.pattern},
 }  # fmt: skip
 _IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key", "in": "header", "description": "Makes a retry safe for 72 h.",
+    "name": "Idempotency-Key", "in": "header",
+    "description": "Any text of your own, a UUID say: with the same key the request has its effect once in 72 hours.",
+    "example": "7f1c0e9a-52d3-4a57-9b8e-0d8f3a1c2b64",
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY.pattern},
 }  # fmt: skip
-_BEARER = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, a session, a contact's in the portal, or a person's own."},
-    "identityProvider": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "An ID token, which the gateway verifies.",
-    },
-}
-# What API Gateway itself answers.
-_GATEWAY = {"schema": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}}
-
-# In the order in which a client travels; a group that is not named here is an error.
-_GROUPS = {
-    "Imports": "Bring lists in: upload, preview, commit, undo.",
-    "Organizations": "The companies you sell to.",
-    "Locations": "Where they are, and what is known of each place.",
-    "Contacts": "The people there.",
-    "Clients": "Those contacts as clients: all of them in numbers, one by what happened, any by what is known.",
-    "Custom fields": "What you want to know of contacts beyond what everybody has.",
-    "Households": "Who lives together.",
-    "Merges": "Two contacts that are one person, made one, and two again.",
-    "Lifecycle": "From lead to client, with every step on record.",
-    "Timeline": "What happened, newest first, never changed.",
-    "Deals": "Expected revenue, and the quotes for it.",
-    "Client accounts": "Who pays: plan, hours, revenue, and a health score that explains itself.",
-    "Services": "What you do for clients, how long it takes and what it costs.",
-    "Jobs": "Work at a time and a place: booked, moved, done, repeated.",
-    "Invoices": "What clients owe, and by when.",
-    "Payments": "What is due and what came in.",
-    "Disputes": "Money that somebody wants back through their bank.",
-    "Reminders": "What clients are told of jobs to come and invoices that are due: planned, sent, called off.",
-    "Segments": "Groups of people: listed by hand, by what is known of them, or as they stood at a time.",
-    "Campaigns": "One message to many: looked at first, sent to each once, and stopped where it does harm.",
-    "Messages": "Templates, single mails, and how you write to clients.",
-    "Suppressions": "Addresses that nothing is sent to.",
-    "Tickets": "What clients ask for, and how satisfied they were with the answer.",
-    "Surveys": "How likely they are to recommend you.",
-    "Referrals": "Whom they have sent to you.",
-    "Reps": "Who looks after whom.",
-    "Portal": "What a contact sees.",
-    "Persons": "What people see of themselves over all who serve them.",
-    "Sign-in": "One-time links, codes and OIDC.",
-    "Stripe": "Your account there, and what comes from it.",
-    "Members": "Your colleagues and their roles.",
-    "API keys": "Machines that act for you.",
-    "Operations": "Whether all is up.",
-}
+_SUCCESS = {"200": "Done", "201": "Created", "202": "Accepted, and goes on in the background", "204": "Done; there is nothing to return"}
 
 
 def build(template: Path) -> str:
@@ -112,13 +36,18 @@ def build(template: Path) -> str:
         "info": {
             "title": "Clientway",
             "version": "1",
-            "description": "From raw lead to paying, healthy, returning client. Send `Authorization: Bearer <API key or session>`.",
+            "description": DESCRIPTION,
         },
         "security": [{"bearer": []}],
-        "tags": [{"name": name, "description": description} for name, description in _GROUPS.items()],
+        "tags": [{"name": name, "description": description} for name, description in GROUPS.items()],
         "paths": {},
-        "components": {"schemas": {"Problem": _PROBLEM}, "securitySchemes": _BEARER},
+        "components": {
+            "schemas": {"Problem": PROBLEM},
+            "responses": {refusal.name: refusal.response() for refusal in REFUSALS.values()},
+            "securitySchemes": CREDENTIALS,
+        },
     }
+    bodies: dict[str, Any] = {}
     routes = read(template).routes
     verified = {route.handler.rsplit(".", 1)[0] for route in routes if route.authorizer}
     for name in sorted({route.handler.rsplit(".", 1)[0] for route in routes}):
@@ -130,15 +59,19 @@ def build(template: Path) -> str:
         for path, operations in part.get("paths", {}).items():
             for method, operation in operations.items():
                 _complete(operation, method, module)
+                if "requestBody" in operation:
+                    bodies[operation["operationId"]] = operation["requestBody"]
                 if name in verified:
                     operation["security"] = [{"identityProvider": []}]
-                    operation["responses"]["401"]["content"]["application/json"] = _GATEWAY
+                    refusal = REFUSALS["401"].response()
+                    operation["responses"]["401"] = {**refusal, "content": {**refusal["content"], "application/json": GATEWAY_ANSWER}}
                 document["paths"].setdefault(path.replace("<", "{").replace(">", "}"), {})[method] = operation
-                unknown = set(operation["tags"]) - set(_GROUPS)
+                unknown = set(operation["tags"]) - set(GROUPS)
                 if unknown:
                     message = f"{name} is in a group that has no description: {', '.join(sorted(unknown))}"
                     raise ValueError(message)
         _add_schemas(document["components"]["schemas"], part.get("components", {}).get("schemas", {}), name)
+    _show_examples(bodies)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
@@ -151,15 +84,28 @@ def _add_schemas(known: dict[str, Any], more: dict[str, Any], module: str) -> No
             raise ValueError(message)
 
 
+def _show_examples(bodies: dict[str, Any]) -> None:
+    """Give each body what a reader can send as it is: what a page makes up from a pattern is noise."""
+    examples = json.loads(EXAMPLES.read_text())
+    if lacking := bodies.keys() ^ examples.keys():
+        message = f"{EXAMPLES.name} has one body for each operation that takes one; not so: {', '.join(sorted(lacking))}"
+        raise ValueError(message)
+    for name, body in bodies.items():
+        for content in body["content"].values():
+            content["example"] = examples[name]
+
+
 def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> None:
     """Add what a handler has from the edge; which of it, its imports say."""
     matches = method in ("patch", "put", "delete") and hasattr(module, "if_match")
     responses = operation["responses"]
     responses.get("204", {}).pop("content", None)
-    refusals = {**_REFUSALS, **(_WITH_MATCH if matches else {}), **(_WITH_BODY if "requestBody" in operation else {})}
-    for status, meaning in refusals.items():
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        responses[status] = {"description": meaning, "content": content}
+    for status, response in responses.items():
+        if response["description"] == "Successful Response":
+            response["description"] = _SUCCESS[status]
+    for status, refusal in REFUSALS.items():
+        if refusal.given(matches=matches, body="requestBody" in operation):
+            responses[status] = {"$ref": f"#/components/responses/{refusal.name}"}
     open_to_all = not (hasattr(module, "transaction") or hasattr(module, "personal"))
     if open_to_all:
         operation["security"] = []
@@ -169,8 +115,15 @@ def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> Non
     if matches:
         operation.setdefault("parameters", []).append(_IF_MATCH)
     for parameter in operation.get("parameters", []):
+        _describe(parameter, operation["tags"][0])
+
+
+def _describe(parameter: dict[str, Any], group: str) -> None:
+    if not parameter.get("description"):
+        parameter["description"] = parameter_description(parameter["name"], parameter["in"], group)
+    if parameter["in"] == "query":
         for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
-            if parameter["in"] == "query" and schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys():
+            if schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys():
                 # The edge takes no NUL in a query, as no text in a body has one.
                 schema["pattern"] = "^[^\\x00]*$"
 
