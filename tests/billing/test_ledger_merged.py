@@ -1,8 +1,10 @@
 """The ledger of two contacts that turned out to be one, and of one that turned out to be two again."""
 
+from uuid import UUID
+
 import pytest
 
-from tests.billing.paying import Client, keyed
+from tests.billing.paying import Client, keyed, private_contact
 from tests.billing.paying import client as _client
 
 client = _client
@@ -53,3 +55,46 @@ def test_what_was_paid_in_between_goes_with_its_invoice(client, second, whose):
     undo(client, merge_id)
 
     assert (client.worth(), second.worth()) == ((400, 0) if whose == "survivor's" else (0, 400))
+
+
+def test_what_goes_back_and_forth_is_counted_where_it_is(client, second):
+    """What was paid while they were one the first time is not given back a second time."""
+    invoice_id = second.invoice(700)
+    first = merge(client, second)
+    client.pay(400, invoice_id=invoice_id)
+    undo(client, first)
+    again = merge(client, second)
+    assert (client.worth(), second.worth()) == (400, 0)
+
+    undo(client, again)
+
+    assert (client.worth(), second.worth()) == (0, 400)
+
+
+@pytest.fixture
+def private(invoke, admin_engine, tenant):
+    """Make a private client: the first money opens their account."""
+
+    def make():
+        contact_id = private_contact(admin_engine, tenant)
+        paid = invoke("billing/payments", method="POST", body={"contact_id": contact_id, "amount_cents": 1}, headers=keyed()).json
+        return Client(admin_engine, tenant, invoke, UUID(paid["organization_id"]), contact_id)
+
+    return make
+
+
+def test_what_was_paid_since_goes_back_with_the_invoices_that_it_pays_alone(private):
+    client, other = private(), private()
+    mine, theirs = client.invoice(700), other.invoice(500)
+    merge_id = merge(client, other)
+    paid = [client.pay(500, invoice_id=theirs), client.pay(700, invoice_id=mine)]
+    assert client.ask("disputes", paid[0]["id"], {}).status == 201
+
+    undo(client, merge_id)
+
+    owners = [client.payment(one["id"]) for one in paid]
+    assert [(one["organization_id"], one["contact_id"]) for one in owners] == [
+        (str(holder.organization_id), str(holder.contact_id)) for holder in (other, client)
+    ]
+    assert client.rows("select organization_id from disputes where tenant_id = :t") == [other.organization_id]
+    assert (client.worth(), other.worth()) == (700, 500)

@@ -204,9 +204,12 @@ def _of_account(some: Callable[[str], None]) -> None:
     some("insert into invoices (tenant_id, id, organization_id, contact_id, currency) values (:t, gen_random_uuid(), :o, :c, 'USD')")
     some(
         "with p as (insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at)"
-        "  values (:t, gen_random_uuid(), :o, :c, 100 + :n, 'USD', 'succeeded', 'cash', now()) returning *)"
-        " insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, source_key, occurred_at)"
-        " select tenant_id, gen_random_uuid(), organization_id, contact_id, 'payment', amount_cents, currency, id, id::text, now() from p"
+        "  values (:t, gen_random_uuid(), :o, :c, 100 + :n, 'USD', 'succeeded', 'cash', now()) returning *),"
+        " i as (insert into invoices (tenant_id, id, organization_id, contact_id, currency) values (:t, gen_random_uuid(), :o, :c, 'USD') returning *)"
+        " insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, invoice_id, source_key,"
+        "   occurred_at)"
+        " select p.tenant_id, gen_random_uuid(), p.organization_id, p.contact_id, 'payment', p.amount_cents, p.currency, p.id, i.id, p.id::text, now()"
+        "   from p, i"
     )
     some(
         "with p as (insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at)"

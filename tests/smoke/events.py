@@ -61,7 +61,7 @@ ARRANGED = {
              after = '{"contact": {}, "organization_id": null, "emptied": [], "organization": {}, "accounts": {}, "consents": [],
                        "successor_id": null, "stage": null, "stage_sequence": 0}',
              moved = '{"contact": {"contact_addresses": []}, "emails": {}, "phones": {}, "source_records": [], "tags": [], "values": {},
-                       "household": [], "organization": {}, "ledger": [], "led": []}'
+                       "household": [], "organization": {}, "led": []}'
         from gone g where m.tenant_id = :tenant""",
     "lifecycle.contact_restore": "update contacts set deleted_at = now() where tenant_id = :tenant",
     "messaging.campaign_cancel": _UNDER_WAY.format("sending"),

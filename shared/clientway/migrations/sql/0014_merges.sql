@@ -165,6 +165,28 @@ create function app.moved_counts(p_moved jsonb) returns jsonb language sql immut
    where t.n > 0;
 $$;
 
+-- What clients are worth follows the invoices that it is of, as pairs of lines: nothing that was written is changed. What counts is
+-- where an invoice's lines stand and where it stands itself, however often it went there and back.
+create function app.move_worth(p_invoices jsonb, p_key text, p_now timestamptz) returns void
+language sql set search_path = '' as $$
+  with strayed as (
+    select l.organization_id, l.contact_id, l.currency, l.invoice_id, sum(l.amount_cents) as amount,
+           y.organization_id as to_organization, y.contact_id as to_contact
+      from public.invoices y join public.ledger_entries l on l.tenant_id = y.tenant_id and l.invoice_id = y.id
+     where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(p_invoices) j)
+       and (l.organization_id, l.contact_id) is distinct from (y.organization_id, y.contact_id)
+     group by 1, 2, 3, 4, 6, 7 having sum(l.amount_cents) <> 0
+  ), numbered as (
+    select s.*, row_number() over (order by s.invoice_id, s.organization_id, s.contact_id) as n from strayed s
+  )
+  insert into public.ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, invoice_id, source_key, occurred_at)
+  select gen_random_uuid(), s.organization, s.contact, 'contact_moved', s.cents, w.currency, w.invoice_id,
+         format('%s:%s:%s', p_key, w.n, s.way), p_now
+    from numbered w
+   cross join lateral (values ('out', w.organization_id, w.contact_id, -w.amount), ('in', w.to_organization, w.to_contact, w.amount))
+      s(way, organization, contact, cents);
+$$;
+
 -- The merge itself, as lifecycle/merges/service.py decided it. The order matters: the merged contact lets go of what is unique
 -- (e-mail, HubSpot id, primary) before the survivor takes it up.
 create function app.merge_contacts(p jsonb) returns jsonb
@@ -257,25 +279,10 @@ begin
   perform app.refresh_organizations(p -> 'derived', moment);
   perform app.write_consents(survivor, p -> 'consents', p -> 'actor', moment);
 
-  -- What the client was worth moves as a pair of lines: nothing that was written is changed.
-  with worth as (
-    select l.organization_id, l.contact_id, l.currency, sum(l.amount_cents) as amount from public.ledger_entries l
-     where l.tenant_id = app.tenant() and (l.contact_id = merged or l.organization_id = any (emptied))
-     group by 1, 2, 3 having sum(l.amount_cents) <> 0
-  ), numbered as (
-    select w.*, row_number() over (order by w.organization_id, w.contact_id, w.currency) as n,
-           case when w.organization_id = any (emptied) then target else w.organization_id end as to_organization,
-           case when w.contact_id = merged then survivor else w.contact_id end as to_contact
-      from worth w
-  ), written as (
-    insert into public.ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, source_key, occurred_at)
-    select gen_random_uuid(), s.organization, s.contact, 'contact_moved', s.cents, w.currency, format('merge:%s:%s:%s', this, w.n, s.way), moment
-      from numbered w
-     cross join lateral (values ('out', w.organization_id, w.contact_id, -w.amount), ('in', w.to_organization, w.to_contact, w.amount))
-        s(way, organization, contact, cents)
-  )
-  select coalesce(jsonb_agg(to_jsonb(w)), '[]') into rows from numbered w;
-  moved := moved || jsonb_build_object('ledger', rows);
+  select coalesce(jsonb_agg(i.id), '[]') into rows
+    from (select moved -> 'contact' -> 'invoices' union all select o.value -> 'invoices' from jsonb_each(moved -> 'organization') o) b(ids)
+   cross join lateral jsonb_array_elements(b.ids) i(id);
+  perform app.move_worth(rows, format('merge:%s', this), moment);
 
   update public.portal_sessions s set revoked_at = moment where s.tenant_id = app.tenant() and s.contact_id = merged and s.revoked_at is null;
   update public.duplicate_suggestions d set status = 'merged', version = d.version + 1, updated_at = moment
@@ -403,28 +410,30 @@ begin
   delete from public.contact_consents s using jsonb_to_recordset(p -> 'dropped') as r(channel text, purpose text)
    where s.tenant_id = app.tenant() and s.contact_id = m.survivor_id and s.channel = r.channel and s.purpose = r.purpose;
 
-  -- The pair goes back, and with it what was written since of invoices that go back.
-  with back as (
-    select (w ->> 'to_organization')::uuid as from_organization, (w ->> 'to_contact')::uuid as from_contact,
-           (w ->> 'organization_id')::uuid as organization_id, (w ->> 'contact_id')::uuid as contact_id, w ->> 'currency' as currency,
-           (w ->> 'amount')::bigint as amount
-      from jsonb_array_elements(moved -> 'ledger') w
-    union all
-    select l.organization_id, l.contact_id, y.organization_id, y.contact_id, l.currency, l.amount_cents
-      from public.invoices y
-      join public.ledger_entries l on l.tenant_id = y.tenant_id and l.invoice_id = y.id and l.kind <> 'contact_moved'
-     where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(coalesce(billed, '[]')) j)
-       and (l.contact_id = m.survivor_id and y.contact_id = m.merged_id or l.organization_id = target and y.organization_id <> target)
-  ), summed as (
-    select from_organization, from_contact, organization_id, contact_id, currency, sum(amount) as amount,
-           row_number() over (order by from_organization, from_contact, organization_id, contact_id, currency) as n
-      from back group by 1, 2, 3, 4, 5 having sum(amount) <> 0
+  -- What was paid since for nothing but what goes back goes back with it, and each dispute with its payment.
+  with theirs as (
+    select x.payment_id, (array_agg(y.organization_id))[1] as organization_id, (array_agg(y.contact_id))[1] as contact_id
+      from public.allocations x join public.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id
+     where x.tenant_id = app.tenant() and x.released_at is null
+       and x.payment_id in (select z.payment_id from public.allocations z
+                             where z.tenant_id = app.tenant() and z.released_at is null
+                               and z.invoice_id in (select j::uuid from jsonb_array_elements_text(coalesce(billed, '[]')) j))
+     group by x.payment_id having bool_and(coalesce(billed, '[]') ? y.id::text)
   )
-  insert into public.ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, source_key, occurred_at)
-  select gen_random_uuid(), s.organization, s.contact, 'contact_moved', s.cents, w.currency, format('unmerge:%s:%s:%s', this, w.n, s.way), moment
-    from summed w
-   cross join lateral (values ('out', w.from_organization, w.from_contact, -w.amount), ('in', w.organization_id, w.contact_id, w.amount))
-      s(way, organization, contact, cents);
+  update public.payments x
+     set organization_id = g.organization_id, contact_id = case when x.contact_id = m.survivor_id then g.contact_id else x.contact_id end,
+         version = x.version + 1, updated_at = moment
+    from theirs g
+   where x.tenant_id = app.tenant() and x.id = g.payment_id and x.created_at >= m.created_at
+     and (x.organization_id <> g.organization_id or x.contact_id = m.survivor_id);
+  get diagnostics n = row_count;
+  given := given || jsonb_build_object('payments', coalesce((given ->> 'payments')::bigint, 0) + n);
+  update public.disputes x set organization_id = y.organization_id, version = x.version + 1, updated_at = moment
+    from public.payments y
+   where x.tenant_id = app.tenant() and x.organization_id = target and y.tenant_id = x.tenant_id and y.id = x.payment_id
+     and y.organization_id in (select o.id::uuid from jsonb_array_elements_text(m.after -> 'emptied') o(id));
+
+  perform app.move_worth(coalesce(billed, '[]'), format('unmerge:%s', this), moment);
 
   update public.duplicate_suggestions d set status = 'dismissed', version = d.version + 1, updated_at = moment
    where d.tenant_id = app.tenant() and d.contact_id = least(m.survivor_id, m.merged_id) and d.other_id = greatest(m.survivor_id, m.merged_id)
@@ -439,8 +448,8 @@ declare f text;
 begin
   foreach f in array array['contact_tables()', 'account_tables()', 'merge_sides(uuid, uuid, boolean)',
     'hand_over(text, text, uuid, uuid, timestamptz, jsonb)', 'set_columns(text, uuid, jsonb, timestamptz)',
-    'refresh_organizations(jsonb, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)', 'moved_counts(jsonb)', 'merge_contacts(jsonb)',
-    'undo_sides(uuid)', 'undo_merge(jsonb)'] loop
+    'refresh_organizations(jsonb, timestamptz)', 'move_worth(jsonb, text, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)',
+    'moved_counts(jsonb)', 'merge_contacts(jsonb)', 'undo_sides(uuid)', 'undo_merge(jsonb)'] loop
     execute format('revoke all on function app.%s from public', f);
     execute format('grant execute on function app.%s to clientway_app, clientway_job', f);
   end loop;
