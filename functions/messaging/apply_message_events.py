@@ -1,5 +1,6 @@
 """Queue MessageEventQueue: what providers tell of messages, into the books"""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -13,7 +14,8 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 def apply(record: SQSRecord) -> None:
     """Apply one; what fails has changed nothing and is retried by itself."""
-    service.apply(record.body)
+    queued_at = datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC)
+    service.apply(record.body, queued_at=queued_at)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:

@@ -83,6 +83,28 @@ def test_mail_that_is_none_of_these_messages_is_nobodys_event():
     without["mail"]["tags"] = {"outbox_id": ["1"], "template": ["staff_link"]}
 
     assert read(json.dumps(without), now=NOW) is None
+    text = {"eventType": "TEXT_SENT", "context": {"tenant_id": TENANT, "kind": "newsletter", "id": "7"}}
+    assert read(json.dumps(text), now=NOW) is None
+
+
+def test_what_a_forwarder_reports_is_about_the_address_that_was_sent_to():
+    bounce = published("bounce")
+    bounce["mail"]["destination"] = ["Ana@Bistro.example"]
+    bounce["bounce"]["bouncedRecipients"] = [{"emailAddress": "ana.private@elsewhere.example"}]
+    assert read(json.dumps(bounce), now=NOW).addresses == ("Ana@Bistro.example",)
+
+    bounce["mail"]["destination"] = ["ana@bistro.example", "bob@bistro.example", "eve@bistro.example"]
+    bounce["bounce"]["bouncedRecipients"] = [{"emailAddress": "Bob@BISTRO.example"}, {"emailAddress": "someone@elsewhere.example"}]
+    assert read(json.dumps(bounce), now=NOW).addresses == ("bob@bistro.example",)
+
+
+def test_a_mail_that_was_never_tried_is_no_complaint():
+    told = published("complaint")
+    told["complaint"]["complaintSubType"] = "OnAccountSuppressionList"
+
+    event = read(json.dumps(told), now=NOW)
+
+    assert (event.kind, event.permanent) == ("bounce", True)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +114,8 @@ def test_mail_that_is_none_of_these_messages_is_nobodys_event():
         ("TEXT_SENT", "send", False),
         ("TEXT_INVALID", "bounce", True),
         ("TEXT_BLOCKED", "bounce", False),
+        ("TEXT_TTL_EXPIRED", "bounce", False),
+        ("TEXT_PROTECT_BLOCKED", "reject", False),
     ],
 )
 def test_what_becomes_of_a_text(kind, read_as, permanent):
@@ -122,7 +146,7 @@ def test_an_answer_to_a_text():
     "body",
     ["", "[]", "null", "1", '"x"', "{}", '{"detail-type": "x", "detail": {}}', '{"eventType": "Open", "mail": null}', '{"Type": "Notification", "Message": "{"}',
      '{"eventType": "Open", "mail": {"tags": {"tenant_id": ["x"], "kind": ["reminder"], "id": ["y"]}, "timestamp": "z", "messageId": "m"}}',
-     '{"inboundMessageId": "1"}', '{"eventType": "TEXT_SENT", "context": {"tenant_id": "x"}}'],
+     '{"inboundMessageId": "1"}', '{"eventType": "TEXT_SENT", "context": {"tenant_id": "x", "kind": "reminder"}}'],
 )  # fmt: skip
 def test_what_is_no_event_is_kept_for_somebody_to_look_at(body):
     with pytest.raises(UnreadableEventError):

@@ -47,7 +47,9 @@ def test_whoever_opens_before_anybody_could_is_a_machine():
         "STOP ALL", "please stop", "Please stop texting me", "stop sending me these messages", "stop all the texts", "don't text me", "Don’t text me anymore",
         "do not ever contact me again", "dont message this number", "no more texts please", "remove me from your list", "take me off", "opt me out",
         "I want to opt out", "unsubscribe me now", "leave me alone", "I revoke my consent", "wrong number", "Wrong person!", "stop it now",
-        "I no longer want texts from you", "quit texting", "STOP I mean it",
+        "I no longer want texts from you", "quit texting", "STOP I mean it", "I don't want any more messages", "I do not wish to be contacted",
+        "don't want to hear from you", "I don't want these", "please delete my number", "take my number off your list", "never call me again",
+        "do not send me anything", "don't need any more reminders", "Basta", "no más",
     ],
 )  # fmt: skip
 def test_whoever_says_so_in_any_words_gets_no_more_texts(said):
@@ -58,6 +60,8 @@ def test_whoever_says_so_in_any_words_gets_no_more_texts(said):
     "said",
     [
         "See you at 5", "Ok", "yes", "Thanks!", "Can you stop by the office?", "stop by at 5 please", "Don't stop sending these", "never unsubscribe me",
+        "Don't forget to call me when you arrive", "Please don't hesitate to text", "I don't want to miss it", "don't want the 5pm slot", "I'll take this slot",
+        "Please take my trash out too", "take this as a yes", "never want anybody else to clean", "We don't need to reschedule", "do you take my card?",
         "The bus stops here", "nonstop", "We end at six", "I will cancel the dinner so I can come", "what time?", "", "👍", "At the end of the street",
     ],
 )  # fmt: skip

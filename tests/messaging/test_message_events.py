@@ -2,88 +2,29 @@
 
 import importlib
 import json
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from itertools import permutations
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from clientway.db import job_transaction
 from clientway.ids import uuid7
-from clientway.messaging.delivery import providers
+from clientway.messaging.campaigns import claims
+from clientway.messaging.campaigns.claims import Content, Result
 from clientway.messaging.events import service
-from clientway.messaging.events.reading import UnreadableEventError
+from clientway.messaging.events.reading import UnreadableEventError, read
+from clientway.messaging.settings import service as settings
+from clientway.messaging.templates.rules import Source
 from tests.fixtures import LambdaContext
-from tests.messaging.events import PERSON, answer, mail_event
-
-ANA, PHONE, NUMBER = "ana@bistro.example", "+14155550111", "+14155550199"
-
-
-class Books:
-    """A tenant's client with a campaign that was sent to them, and a look at what became of it."""
-
-    def __init__(self, engine, tenant, *, state="sent", phone=PHONE):
-        self.engine, self.tenant = engine, tenant
-        self.organization, self.contact, self.campaign, self.send = (uuid7() for _ in range(4))
-        self.run(
-            "insert into organizations (tenant_id, id, legal_name, slug, name_norm, search_text) values (:t, :o, 'Bistro', :x, 'bistro', 'bistro')"
-        )
-        self.run(
-            """insert into contacts (tenant_id, id, organization_id, slug, first_name, name_norm, search_text, email, email_norm, phone, phone_e164)
-               values (:t, :c, :o, :x, 'Ana', 'ana', 'ana', :email, :email, :phone, :phone)""", email=ANA, phone=phone,
-        )  # fmt: skip
-        self.run(
-            "insert into campaigns (tenant_id, id, name, channel, segment, quiet_hours, status) values (:t, :k, 'Spring', 'email', '{}', false, 'sending')"
-        )
-        self.run(
-            "insert into campaign_sends (tenant_id, id, campaign_id, contact_id, channel, chunk, state) values (:t, :s, :k, :c, 'email', 0, :state)",
-            state=state,
-        )
-
-    def run(self, statement, **given):
-        known = {
-            "t": self.tenant.id,
-            "o": self.organization,
-            "c": self.contact,
-            "k": self.campaign,
-            "s": self.send,
-            "x": f"x-{self.contact}",
-        }
-        with self.engine.connect() as connection:
-            result = connection.execute(
-                text(statement), {name: value for name, value in {**known, **given}.items() if f":{name}" in statement}
-            )
-            return result.all() if result.returns_rows else None
-
-    def value(self, expression, table, where="true"):
-        ((found,),) = self.run(f"select {expression} from {table} where tenant_id = :t and {where}")
-        return found
-
-    def told(self, kind, **more):
-        return mail_event(kind, tenant_id=self.tenant.id, subject="campaign_send", subject_id=self.send, address=ANA, **more)
-
-    def sends(self, *columns):
-        return tuple(self.run(f"select {', '.join(columns)} from campaign_sends where tenant_id = :t and id = :s")[0])
+from tests.messaging.books import ANA, Books
+from tests.messaging.events import PERSON, mail_event
 
 
 @pytest.fixture
 def books(admin_engine, tenant):
     return Books(admin_engine, tenant)
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    sent = []
-
-    def send(message, *, once):
-        # A second confirmation is one too many: botocore is not to try again by itself.
-        assert once
-        sent.append(message)
-        return "m"
-
-    monkeypatch.setattr(providers, "send", send)
-    return sent
 
 
 def test_a_delivery_is_written_once_however_often_it_is_told(books):
@@ -97,7 +38,8 @@ def test_a_delivery_is_written_once_however_often_it_is_told(books):
 def test_the_handler_takes_a_batch_and_hands_back_what_is_no_event(books):
     handler = importlib.import_module("messaging.apply_message_events").handler
     bodies = (books.told("Delivery"), "not an event", books.told("Open"))
-    records = [{"messageId": str(number), "body": body, "eventSource": "aws:sqs"} for number, body in enumerate(bodies)]
+    sample = {"eventSource": "aws:sqs", "attributes": {"SentTimestamp": "1795226400000"}}
+    records = [{**sample, "messageId": str(number), "body": body} for number, body in enumerate(bodies)]
 
     assert handler({"Records": records}, LambdaContext()) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert books.sends("delivered_at is not null", "opened_at is not null") == (True, True)
@@ -194,6 +136,27 @@ def test_too_many_complaints_stop_a_campaign(admin_engine, tenant, books):
     assert books.value("count(*)", "outbox", "topic = 'messaging.campaign_stopped'") == 1
 
 
+def test_of_complaints_at_once_the_last_sees_them_all(admin_engine, tenant, books):
+    books.run("insert into messaging_settings (tenant_id, complaint_stop_count, complaint_stop_bps) values (:t, 2, 1)")
+    other = uuid7()
+    books.run("insert into contacts (tenant_id, id, slug, name_norm, search_text) values (:t, :v, 'v', '', '')", v=other)
+    ((second,),) = books.run(
+        """insert into campaign_sends (tenant_id, campaign_id, contact_id, channel, chunk, state) values (:t, :k, :v, 'email', 0, 'sent')
+           returning id""", v=other,
+    )  # fmt: skip
+    first = read(books.told("Complaint"), now=datetime.now(UTC))
+    with ThreadPoolExecutor(1) as pool:
+        with job_transaction(tenant.id) as tx:
+            service._told(tx, first)
+            told = mail_event("Complaint", tenant_id=tenant.id, subject="campaign_send", subject_id=second, address="bob@x.example")
+            at_once = pool.submit(service.apply, told)
+            # It waits for the first, or has been through before that one was over.
+            wait([at_once], timeout=0.3)
+        assert at_once.result() == "applied"
+
+    assert books.value("status", "campaigns") == "stopped"
+
+
 @pytest.mark.parametrize("kind", ["Send", "Delivery", "Open", "Click", "Bounce", "Complaint"])
 def test_what_is_unknown_was_sent_when_the_provider_tells_of_it(admin_engine, tenant, kind):
     books = Books(admin_engine, tenant, state="unknown")
@@ -219,8 +182,16 @@ def test_an_event_that_was_there_first_settles_what_becomes_unknown_later(admin_
     assert books.sends("state") == ("sent",)
 
 
-def test_a_mail_that_ses_took_and_then_refused_has_failed(books):
+@pytest.mark.parametrize("state", ["sending", "sent", "unknown"])
+def test_a_mail_that_ses_took_and_then_refused_has_failed(admin_engine, tenant, state):
+    """Also where it is told before the worker has written down that it was taken."""
+    books, token = Books(admin_engine, tenant, state=state), uuid7()
+    books.run("update campaign_sends set lease_token = :token where tenant_id = :t", token=token)
+
     service.apply(books.told("Reject", reason="Bad content"))
+    with job_transaction(tenant.id) as tx:
+        of = Content(books.campaign, "Spring", "email", "marketing", Source("x", "x"), False, None, settings.of(tx))
+        assert claims.record(tx, of, token, [Result(books.send, "sent", provider_message_id="m")]) == 0
 
     assert books.sends("state", "reason") == ("failed", "provider: reject")
 
@@ -260,6 +231,9 @@ def test_events_of_single_mails_and_reminders(books, subject, table):
 
     assert books.value("delivered_at is not null and bounced_at is not null and provider_message_id is not null", table)
     assert books.value("reason", "suppressions") == "hard_bounce"
+    service.apply(mail_event("Reject", tenant_id=books.tenant.id, subject=subject, subject_id=one))
+    status, why = ("status", "error") if subject == "email_message" else ("state", "state_reason")
+    assert books.run(f"select {status}, {why} from {table} where tenant_id = :t") == [("failed", "provider: reject")]
 
 
 def test_of_somebody_who_was_merged_the_survivor_is_told(books):
@@ -272,77 +246,6 @@ def test_of_somebody_who_was_merged_the_survivor_is_told(books):
     service.apply(books.told("Click"))
 
     assert books.value("contact_id", "activities", "activity_type = 'email_clicked'") == survivor
-
-
-# Answers to texts ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def texting(books):
-    books.run("insert into messaging_settings (tenant_id, sms_sender) values (:t, :n)", n=NUMBER)
-    books.run(
-        """with e as (insert into consent_events (tenant_id, id, contact_id, channel, purpose, state, source, actor_type, occurred_at)
-                      values (:t, gen_random_uuid(), :c, 'sms', 'marketing', 'granted', 'form', 'job', now() - interval '1 day') returning id)
-           insert into contact_consents (tenant_id, contact_id, channel, purpose, state, event_id, since)
-           select :t, :c, 'sms', 'marketing', 'granted', e.id, now() - interval '1 day' from e"""
-    )
-    yield books
-    books.run("update messaging_settings set sms_sender = null where tenant_id = :t")
-
-
-def consents(books):
-    return dict(books.run("select purpose, state from contact_consents where tenant_id = :t and contact_id = :c and channel = 'sms'"))
-
-
-def test_stop_in_any_words_ends_it_at_once_with_one_confirmation(texting, texts):
-    said = answer("please stop texting me", sender=PHONE, to=NUMBER, message_id=f"in-{texting.contact}")
-
-    assert [service.apply(said) for _ in range(2)] == ["applied", "duplicate"]
-    assert consents(texting) == {"marketing": "denied", "transactional": "denied"}
-    assert texting.run("select channel, reason, address from suppressions where tenant_id = :t") == [("sms", "stop", PHONE)]
-    assert texting.value("count(*)", "activities", "activity_type = 'sms_replied' and contact_id = :c") == 1
-    (confirmation,) = texts
-    assert (confirmation.to, confirmation.sms_sender) == ((PHONE,), NUMBER)
-    assert "START" in confirmation.text
-
-
-def test_the_word_that_the_provider_confirms_gets_no_second_confirmation(texting, texts):
-    service.apply(answer("STOP", sender=PHONE, to=NUMBER))
-
-    assert consents(texting) == {"marketing": "denied", "transactional": "denied"}
-    assert texts == []
-
-
-def test_start_brings_back_what_needs_no_consent_and_not_what_does(texting, texts):
-    moment = datetime.now(UTC)
-    service.apply(answer("STOP", sender=PHONE, to=NUMBER), now=moment)
-    service.apply(answer("START", sender=PHONE, to=NUMBER), now=moment + timedelta(minutes=1))
-
-    assert consents(texting) == {"marketing": "denied", "transactional": "granted"}
-    assert texting.value("lifted_at is not null", "suppressions")
-
-
-def test_a_stranger_may_stop_too_and_an_answer_is_only_that(texting, texts):
-    assert service.apply(answer("STOP", sender="+14155550123", to=NUMBER)) == "applied"
-    assert texting.value("count(*)", "suppressions", "contact_id is null") == 1
-    service.apply(answer("See you at five", sender=PHONE, to=NUMBER))
-
-    assert consents(texting) == {"marketing": "granted"}
-    assert texting.value("description", "activities", "activity_type = 'sms_replied'") == "See you at five"
-
-
-def test_a_stop_at_a_shared_number_counts_for_everybody_who_texts_from_it_and_knows_them(
-    books, admin_engine, other_tenant, texts, monkeypatch
-):
-    monkeypatch.setenv("SMS_SENDER", "+18005550100")
-    monkeypatch.setattr("clientway.db.all_tenants", lambda: [books.tenant.id, other_tenant.id])
-    theirs = Books(admin_engine, other_tenant)
-
-    assert service.apply(answer("stop", sender=PHONE, to="+18005550100")) == "applied"
-
-    for one in (books, theirs):
-        assert one.value("reason", "suppressions") == "stop"
-    assert service.apply(answer("stop", sender="+14155550124", to="+18005550100")) == "unknown"
 
 
 def test_a_person_is_somebody_that_is_no_machine():

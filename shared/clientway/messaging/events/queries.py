@@ -12,28 +12,40 @@ from clientway import db
 from clientway.db import Tx
 from clientway.ids import uuid7
 from clientway.messaging.events.reading import Event
+from clientway.messaging.policy.sql import Purpose
 
 # That the provider tells of it at all says that it took the message.
 TAKEN: Final = ("send", "delivery", "delay", "bounce", "complaint", "open", "click", "subscription", "unsubscribe")
 _WAS_TAKEN = "(" + ", ".join(f"'{kind}'" for kind in TAKEN) + ")"
+# It was, and then the provider would not send it after all. That may be told before the send is written down.
+_REFUSED = "('reject', 'rendering_failure')"
 
 # subject -> its table, the moments of it that events fill, and how a message of unknown outcome is settled by one.
 _SENDS = (
     "campaign_sends",
     ("delivered_at", "opened_at", "machine_opened_at", "clicked_at", "bounced_at", "complained_at"),
     f"""state = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'sent'
-                     when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then 'failed' else m.state end,
+                     when m.state in ('sending', 'sent', 'unknown') and e.kind in {_REFUSED} then 'failed' else m.state end,
         reason = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then 'known by its events'
-                      when m.state in ('sent', 'unknown') and e.kind in ('reject', 'rendering_failure') then 'provider: ' || e.kind
+                      when m.state in ('sending', 'sent', 'unknown') and e.kind in {_REFUSED} then 'provider: ' || e.kind
                       else m.reason end,
         sent_at = case when m.state = 'unknown' and e.kind in {_WAS_TAKEN} then coalesce(m.sent_at, :at) else m.sent_at end,
         provider_message_id = coalesce(m.provider_message_id, :provider_message_id)""",
 )
-_REMINDERS = ("reminders", ("delivered_at", "bounced_at"), "provider_message_id = coalesce(m.provider_message_id, :provider_message_id)")
+_REMINDERS = (
+    "reminders",
+    ("delivered_at", "bounced_at"),
+    f"""state = case when m.state in ('claimed', 'sent') and e.kind in {_REFUSED} then 'failed' else m.state end,
+        state_reason = case when m.state in ('claimed', 'sent') and e.kind in {_REFUSED} then 'provider: ' || e.kind
+                            else m.state_reason end,
+        provider_message_id = coalesce(m.provider_message_id, :provider_message_id)""",
+)
 _MAILS = (
     "email_messages",
     ("delivered_at", "opened_at", "clicked_at", "bounced_at", "complained_at"),
-    "provider_message_id = coalesce(m.provider_message_id, :provider_message_id)",
+    f"""status = case when m.status in ('sending', 'sent') and e.kind in {_REFUSED} then 'failed' else m.status end,
+        error = case when m.status in ('sending', 'sent') and e.kind in {_REFUSED} then 'provider: ' || e.kind else m.error end,
+        provider_message_id = coalesce(m.provider_message_id, :provider_message_id)""",
 )
 _COLUMN: Final = {"campaign_send": "campaign_send_id", "reminder": "reminder_id", "email_message": "email_message_id"}
 
@@ -128,6 +140,8 @@ def settle_unknown(tx: Tx) -> list[Row[Any]]:
     return list(tx.execute(_SETTLE, {"now": tx.now}).all())
 
 
+# Alone, before they are counted: of two complaints at once the second then sees the first.
+_HOLD = text("select c.id from campaigns c where c.tenant_id = app.tenant() and c.id = :campaign_id for no key update")
 # Complaints over deliveries: what providers judge a sender by.
 _STOP = text("""
 update campaigns c set status = 'stopped', status_reason = 'too many complaints', version = c.version + 1, updated_at = :now
@@ -144,21 +158,30 @@ returning k.complaints, k.delivered
 
 def stop_for_complaints(tx: Tx, campaign_id: UUID) -> Row[Any] | None:
     """Stop a campaign that too many complain about, by the tenant's limits: how many of how many; None when it goes on."""
+    tx.execute(_HOLD, {"campaign_id": campaign_id})
     return tx.execute(_STOP, {"campaign_id": campaign_id, "now": tx.now}).one_or_none()
 
 
+# Whoever says two things means the later, in whichever order they come: `overruled` is what was taken back before it was heard.
 _TEXTED = text("""
 with told as (
   insert into message_events (id, event_key, kind, channel, contact_id, detail, occurred_at, created_at)
-  values (:event_id, :event_key, :kind, 'sms', null, cast(:detail as jsonb), :at, :now)
-  on conflict (tenant_id, event_key) do nothing returning id)
-select c.id as contact_id, c.organization_id, o.id is not null as has_organization, t.name as tenant_name
+  values (:event_id, :event_key, :kind, 'sms', null,
+          jsonb_build_object('text', cast(:text as text), 'from', app.address_hash('sms', :phone)), :at, :now)
+  on conflict (tenant_id, event_key) do nothing returning id, kind, detail),
+numbers as (
+  select p.contact_id from contact_phones p where p.tenant_id = app.tenant() and p.phone_e164 = :phone and p.live
+  union
+  select f.merged_into from contact_phones p join contacts f on f.tenant_id = p.tenant_id and f.id = p.contact_id
+   where p.tenant_id = app.tenant() and p.phone_e164 = :phone and not p.live and f.merged_into is not null)
+select c.id as contact_id, c.organization_id, o.id is not null as has_organization, t.name as tenant_name,
+       exists (select from message_events x
+                where x.tenant_id = app.tenant() and x.kind in ('stop', 'start') and x.occurred_at > :at and x.kind <> e.kind
+                  and x.detail ->> 'from' = e.detail ->> 'from') as overruled
   from told e
   join tenants t on t.tenant_id = app.tenant()
-  left join (select distinct coalesce(f.merged_into, f.id) as id
-               from contact_phones p join contacts f on f.tenant_id = p.tenant_id and f.id = p.contact_id
-              where p.tenant_id = app.tenant() and p.phone_e164 = :phone and (p.live or f.merged_into is not null)) k on true
-  left join contacts c on c.tenant_id = app.tenant() and c.id = k.id and c.deleted_at is null
+  left join numbers k on true
+  left join contacts c on c.tenant_id = app.tenant() and c.id = k.contact_id and c.deleted_at is null
   left join organizations o on o.tenant_id = app.tenant() and o.id = c.organization_id and o.deleted_at is null
  order by c.id
 """)
@@ -167,8 +190,8 @@ select c.id as contact_id, c.organization_id, o.id is not null as has_organizati
 def texted(tx: Tx, event: Event) -> list[Row[Any]]:
     """Write an answer down: whose number it came from, a row each (without contact for a stranger's); nothing when it is known."""
     given = {
-        "event_id": uuid7(), "event_key": event.key, "kind": event.kind, "detail": json.dumps({"text": event.text or ""}),
-        "at": event.occurred_at, "now": tx.now, "phone": event.sender,
+        "event_id": uuid7(), "event_key": event.key, "kind": event.kind, "text": event.text or "", "at": event.occurred_at,
+        "now": tx.now, "phone": event.sender,
     }  # fmt: skip
     return list(tx.execute(_TEXTED, given).all())
 
@@ -179,22 +202,26 @@ def tenants_texting_from(number: str) -> list[UUID]:
         return list(connection.scalars(text("select app.tenants_texting_from(:number)"), {"number": number}))
 
 
-_KNOWS = text("""
-select exists (select from contact_phones p where p.tenant_id = app.tenant() and p.phone_e164 = :phone)
-       and not exists (select from messaging_settings m where m.tenant_id = app.tenant() and m.sms_sender is not null)
+def tenants_knowing(phone: str) -> list[UUID]:
+    """The tenants without a number of their own that have, or had, somebody with this one."""
+    with db.job_connection() as connection:
+        return list(connection.scalars(text("select app.tenants_knowing(:phone)"), {"phone": phone}))
+
+
+# The last two lines of each purpose: what stands, and what stood before it.
+_LINES = text("""
+select x.purpose, x.state, x.source, y.state as before
+  from unnest(array['marketing', 'transactional']) as p(purpose)
+  cross join lateral (select e.* from consent_events e
+     where e.tenant_id = app.tenant() and e.contact_id = :contact_id and e.channel = 'sms' and e.purpose = p.purpose
+     order by e.occurred_at desc, e.id desc limit 1) x
+  left join lateral (select e.state from consent_events e
+     where e.tenant_id = app.tenant() and e.contact_id = :contact_id and e.channel = 'sms' and e.purpose = p.purpose and e.id <> x.id
+     order by e.occurred_at desc, e.id desc limit 1) y on true
 """)
 
 
-def shares_sender_and_knows(tx: Tx, phone: str) -> bool:
-    """Whether this tenant texts from the installation's number and has, or had, somebody with this one."""
-    return bool(tx.scalar(_KNOWS, {"phone": phone}))
-
-
-_LAST_LINE: Final = """select distinct on (e.purpose) e.purpose, e.state, e.source from consent_events e
- where e.tenant_id = app.tenant() and e.contact_id = :contact_id and e.channel = 'sms' order by e.purpose, e.occurred_at desc, e.id desc"""
-
-
-def standing_denials(tx: Tx, contact_id: UUID, source: str) -> list[str]:
-    """The purposes that a contact's texts are denied for by this source."""
-    found = tx.execute(text(_LAST_LINE), {"contact_id": contact_id}).all()
-    return [row.purpose for row in found if row.state == "denied" and row.source == source]
+def taken(tx: Tx, contact_id: UUID, source: str) -> dict[Purpose, str | None]:
+    """The purposes that a contact's texts are denied for by this source, with what they had said before, if anything."""
+    found = tx.execute(_LINES, {"contact_id": contact_id}).all()
+    return {row.purpose: row.before for row in found if row.state == "denied" and row.source == source}

@@ -6,12 +6,13 @@ Sources: Amazon SES developer guide, "Contents of event data that Amazon SES pub
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from clientway import normalise
 from clientway.messaging.delivery.message import Channel
 from clientway.messaging.events import rules
 
@@ -24,11 +25,14 @@ _PARTS: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure
 _TEXT_KINDS: Final = {
     "TEXT_QUEUED": None, "TEXT_PENDING": None, "TEXT_SENT": "send", "TEXT_SUCCESSFUL": "delivery", "TEXT_DELIVERED": "delivery",
     "TEXT_BLOCKED": "bounce", "TEXT_CARRIER_BLOCKED": "bounce", "TEXT_SPAM": "bounce", "TEXT_INVALID": "bounce",
-    "TEXT_INVALID_MESSAGE": "reject", "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "delay",
+    "TEXT_INVALID_MESSAGE": "reject", "TEXT_CARRIER_UNREACHABLE": "delay", "TEXT_UNREACHABLE": "delay", "TEXT_TTL_EXPIRED": "bounce",
     "TEXT_UNKNOWN": "delay", "TEXT_PROTECT_BLOCKED": "reject",
 }  # fmt: skip
 # A number that is none: nobody there will ever get a text.
 _NO_SUCH_NUMBER: Final = {"TEXT_INVALID"}
+_OURS: Final = frozenset({"campaign_send", "email_message", "reminder"})
+# What SES says of a mail that it took and did not send, because it is known that somebody there complained once.
+_NOT_TRIED: Final = "OnAccountSuppressionList"
 _LONGEST: Final = 400
 
 
@@ -90,7 +94,7 @@ def read(body: str, *, now: datetime) -> Event | None:
 def _mail(told: Mapping[str, Any]) -> Event | None:
     mail, kind = told["mail"], told["eventType"]
     tags = {name: values[0] for name, values in (mail.get("tags") or {}).items() if values}
-    if "tenant_id" not in tags or tags.get("kind") not in {"campaign_send", "email_message", "reminder"}:
+    if "tenant_id" not in tags or tags.get("kind") not in _OURS:
         # Sign-in mail, or somebody else's who uses the same account.
         return None
     if kind not in _KINDS:
@@ -98,12 +102,11 @@ def _mail(told: Mapping[str, Any]) -> Event | None:
     part = told.get(_PARTS.get(kind, kind.lower())) or {}
     accepted = _moment(mail["timestamp"])
     occurred = _moment(part.get("timestamp") or mail["timestamp"])
-    about = [
-        one["emailAddress"] for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients") for one in part.get(name, ())
-    ]
+    # It is no complaint about this mail: it reached nobody.
+    known = kind if part.get("complaintSubType") != _NOT_TRIED else "Bounce"
     machine = kind in {"Open", "Click"} and rules.is_machine(part.get("userAgent"), after=occurred - accepted)
     return Event(
-        kind=_KINDS[kind],
+        kind=_KINDS[known],
         channel="email",
         key=_key(
             kind, mail["messageId"], part.get("feedbackId") or part.get("timestamp") or "", part.get("link", ""), part.get("userAgent", "")
@@ -113,11 +116,22 @@ def _mail(told: Mapping[str, Any]) -> Event | None:
         subject=tags["kind"],
         subject_id=UUID(tags["id"]),
         provider_message_id=mail["messageId"],
-        addresses=tuple(about or mail.get("destination", ())),
-        permanent=kind == "Bounce" and part.get("bounceType") == "Permanent",
+        addresses=_about(mail.get("destination", ()), part),
+        permanent=known == "Bounce" and (part.get("bounceType") == "Permanent" or known != kind),
         machine=machine,
         detail=_mail_detail(kind, part),
     )
+
+
+def _about(sent_to: Sequence[str], part: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of the addresses that a mail was sent to which its event is about: where it was forwarded to is none of ours."""
+    named = {
+        normalise.email(one["emailAddress"])
+        for name in ("bouncedRecipients", "complainedRecipients", "delayedRecipients")
+        for one in part.get(name, ())
+    }
+    # Sent to one, it can be about nobody else, wherever its report comes from.
+    return tuple(one for one in sent_to if not named or len(sent_to) == 1 or normalise.email(one) in named)
 
 
 def _mail_detail(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +151,7 @@ def _mail_detail(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
 def _text(told: Mapping[str, Any]) -> Event | None:
     context = told.get("context") or {}
     kind = _TEXT_KINDS.get(told["eventType"])
-    if kind is None or "tenant_id" not in context:
+    if kind is None or "tenant_id" not in context or context.get("kind") not in _OURS:
         return None
     return Event(
         kind=kind,

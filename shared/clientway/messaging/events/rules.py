@@ -18,15 +18,25 @@ _MACHINES: Final = re.compile(
 
 # Design 3, §7: the words that revoke at once. The first line are those that AWS End User Messaging answers by itself.
 PROVIDERS_OWN: Final = frozenset({"arret", "cancel", "end", "opt-out", "optout", "quit", "remove", "stop", "td", "unsubscribe"})
-_STOP: Final = PROVIDERS_OWN | {"stopall", "stop all", "opt out", "revoke", "unsub", "optout all", "stop now", "please stop"}
+_STOP: Final = PROVIDERS_OWN | {
+    "stopall", "stop all", "opt out", "revoke", "unsub", "optout all", "stop now", "please stop",
+    "alto", "basta", "cancelar", "parar", "pare", "no mas", "no más",
+}  # fmt: skip
 _START: Final = frozenset({"start", "unstop", "resume", "opt in", "optin", "subscribe", "resubscribe"})
 _HELP: Final = frozenset({"help", "info", "aide"})
+_NO: Final = r"\b(?:do not|don'?t|dont|never|no longer)"
 # And what says the same in plain words. Rather one too many: a court asks what the person meant.
 _REVOKES: Final = re.compile(
     r"\b(?:stop|quit|cease|no more|enough of)\s+(?:(?:all|any|the|these|those|this|your|with|sending|of)\s+)*"
     r"(?:text|txt|sms|messag|contact|call|send|spam|bother|harass|notif|reminder|marketing|promo)"
-    r"|\b(?:do not|don'?t|dont|never|no longer)\s+(?:\w+\s+){0,3}?(?:text|txt|sms|messag|contact|call|send|bother|reach|want)"
-    r"|\b(?:remove|delete|take)\s+(?:me|my|this)\b|\bopt(?:ing)?\s+(?:me\s+)?out\b|\bunsubscribe\b|\bleave me alone\b"
+    # Not "don't forget to call": that wants more of it.
+    rf"|{_NO}\s+(?!(?:forget|hesitate|fail|worry|mind)\b)(?:\w+\s+){{0,3}}?(?:text|txt|sms|messag|contact|call|send|bother|reach)"
+    rf"|{_NO}\s+(?:\w+\s+)?(?:want|wish|need)\s+(?:\w+\s+){{0,4}}?(?:texts?|txts?|sms|messages?|messaging|reminders|calls|promo\w*|spam|marketing)\b"
+    rf"|{_NO}\s+(?:\w+\s+)?(?:want|wish)\s+(?:any of )?(?:this|these|them|those|any|any ?more)$"
+    rf"|{_NO}\s+(?:\w+\s+)?(?:want|wish)\s+to\s+(?:hear|be (?:text|contact|call|bother|messag))"
+    r"|\b(?:remove|delete)\s+(?:me\b|my (?:number|phone|name|info|contact|data)|this (?:number|phone|contact))"
+    r"|\btake\s+(?:me|my (?:number|phone|name)|this (?:number|phone))\s+(?:off|out|from)\b"
+    r"|\bopt(?:ing)?\s+(?:me\s+)?out\b|\bunsubscribe\b|\bleave me alone\b"
     r"|\b(?:revoke|withdraw)\b.*\bconsent\b|\bwrong (?:number|person)\b|\blose my number\b",
     re.IGNORECASE,
 )

@@ -6,6 +6,8 @@ lifecycle commit together, or nothing does and it is delivered again.
 
 import logging
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
@@ -31,13 +33,14 @@ _TITLES: Final = {"open": "Opened a mail", "click": "Clicked a link in a mail"}
 _TYPES: Final = {"open": "email_opened", "click": "email_clicked"}
 
 
-def apply(body: str, *, now: datetime | None = None) -> str:
+def apply(body: str, *, now: datetime | None = None, queued_at: datetime | None = None) -> str:
     """Apply one message of the queue of events and return what came of it: applied, duplicate, unknown (no such message) or foreign.
 
-    Raises UnreadableEventError, and what the database raises; then nothing was applied.
+    `queued_at` is when the message came into the queue, however often it was tried since: when an answer was given. Raises
+    UnreadableEventError, and what the database raises; then nothing was applied.
     """
     moment = now or datetime.now(UTC)
-    event = read(body, now=moment)
+    event = read(body, now=min(queued_at or moment, moment))
     if event is None:
         return "foreign"
     if event.sender is not None:
@@ -142,10 +145,10 @@ def _answered(event: Event, now: datetime) -> str:
     outcomes = set()
     for tenant_id in _meant(event):
         with db.job_transaction(tenant_id, now=now) as tx:
-            outcome, tenant_name = _answer(tx, event)
-        outcomes.add(outcome)
-        if outcome == "applied" and event.kind in {"stop", "help"} and not rules.provider_answers(event.text or ""):
-            _confirm(event, tenant_id, tenant_name)
+            answered = _answer(tx, event)
+        outcomes.add("duplicate" if answered is None else "applied")
+        if answered is not None and answered.worth_saying and not rules.provider_answers(event.text or ""):
+            _confirm(event, tenant_id, answered.tenant_name)
     return "applied" if "applied" in outcomes else "duplicate" if outcomes else "unknown"
 
 
@@ -154,33 +157,27 @@ def _meant(event: Event) -> list[UUID]:
     own = queries.tenants_texting_from(event.to or "")
     if own or event.to != os.environ.get("SMS_SENDER"):
         return own
-    found = []
-    for tenant_id in db.all_tenants():
-        with db.job_transaction(tenant_id) as tx:
-            if queries.shares_sender_and_knows(tx, event.sender or ""):
-                found.append(tenant_id)
-    return found
+    return queries.tenants_knowing(event.sender or "")
 
 
-def _answer(tx: Tx, event: Event) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer that a tenant had not heard before; `worth_saying`: it is to be confirmed."""
+
+    tenant_name: str
+    worth_saying: bool
+
+
+def _answer(tx: Tx, event: Event) -> _Answered | None:
     rows = queries.texted(tx, event)
     if not rows:
-        return "duplicate", ""
+        return None
     known = [row for row in rows if row.contact_id is not None]
-    phone = event.sender or ""
-    if event.kind == "stop":
-        suppressions.suppress(tx, "sms", phone, "stop", contact_id=known[0].contact_id if known else None, detail=(event.text or "")[:200])
-    elif event.kind == "start":
-        suppressions.lift(tx, "sms", phone, reason="stop", why="START by text")
-    evidence = {"text": (event.text or "")[:500], "to": event.to or ""}
+    # What changes nothing is not confirmed: two machines that answer each other would never end.
+    worth_saying = event.kind == "help"
+    if event.kind in {"stop", "start"} and not rows[0].overruled:
+        worth_saying = _say(tx, event, [row.contact_id for row in known])
     for row in known:
-        if event.kind == "stop":
-            consents.revoke(
-                tx, row.contact_id, "sms", ("marketing", "transactional"), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at
-            )
-        # What a STOP took, START gives back, as far as it was given before: marketing needs a consent that was asked for.
-        elif event.kind == "start" and "transactional" in queries.standing_denials(tx, row.contact_id, KEYWORD):
-            consents.grant(tx, row.contact_id, "sms", ("transactional",), source=KEYWORD, evidence=evidence, occurred_at=event.occurred_at)
         organization_id = row.organization_id if row.has_organization else None
         effects.record(
             tx, "sms_replied", "Answered a text", organization_id=organization_id, contact_id=row.contact_id, description=event.text,
@@ -188,16 +185,38 @@ def _answer(tx: Tx, event: Event) -> tuple[str, str]:
         )  # fmt: skip
         if organization_id is not None:
             stages.reconsider(tx, [organization_id], event_key=event.key)
-    return "applied", rows[0].tenant_name
+    return _Answered(rows[0].tenant_name, worth_saying)
+
+
+def _say(tx: Tx, event: Event, contact_ids: Sequence[UUID]) -> bool:
+    """STOP, or START: for the number, whosever it is, and for the contacts who have it; whether that changed what holds for it."""
+    phone, at = event.sender or "", event.occurred_at
+    evidence = {"text": (event.text or "")[:500], "to": event.to or ""}
+    if event.kind == "stop":
+        contact_id, detail = next(iter(contact_ids), None), (event.text or "")[:200]
+        found = suppressions.suppress(tx, "sms", phone, "stop", contact_id=contact_id, detail=detail)
+        for one in contact_ids:
+            consents.revoke(tx, one, "sms", ("marketing", "transactional"), source=KEYWORD, evidence=evidence, occurred_at=at)
+        return found is not None and found.changed
+    lifted = suppressions.lift(tx, "sms", phone, reason="stop", why="START by text")
+    for one in contact_ids:
+        # What a STOP took is given back, and nothing more: marketing to nobody who had not agreed to it before.
+        taken = queries.taken(tx, one, KEYWORD)
+        back = [purpose for purpose, before in taken.items() if before == "granted" or (purpose == "transactional" and before is None)]
+        consents.grant(tx, one, "sms", back, source=KEYWORD, evidence=evidence, occurred_at=at)
+    return lifted
+
+
+_CONFIRMED: Final = {
+    "stop": "you will get no more texts from us. Reply START to get them again.",
+    "start": "you get our texts again. Reply STOP to end them.",
+    "help": "reply STOP to get no more texts, START to get them again.",
+}
 
 
 def _confirm(event: Event, tenant_id: UUID, tenant_name: str) -> None:
     """One confirmation, at once (design 3, §7). It follows the commit and is tried once: a second would be one too many."""
-    said = (
-        f"{tenant_name}: you will get no more texts from us. Reply START to get them again."
-        if event.kind == "stop"
-        else f"{tenant_name}: reply STOP to get no more texts, START to get them again."
-    )
+    said = f"{tenant_name}: {_CONFIRMED[event.kind]}"
     message = Outgoing(
         kind="reminder", id=uuid5(tenant_id, event.key), tenant_id=tenant_id, channel="sms", to=(event.sender or "",), text=said,
         sms_sender=event.to,

@@ -63,6 +63,7 @@ create table public.contact_phones (
 create unique index contact_phones_one_primary on public.contact_phones (tenant_id, contact_id) where is_primary;
 create index contact_phones_contact on public.contact_phones (tenant_id, contact_id, created_at, id);
 create index contact_phones_number on public.contact_phones (tenant_id, phone_e164, contact_id) where live and phone_e164 is not null;
+create index contact_phones_former on public.contact_phones (tenant_id, phone_e164) where not live and phone_e164 is not null;
 
 -- contacts.email and contacts.phone stay what is written to them, singly and in bulk; their rows here follow. Statement by statement:
 -- an import of 50,000 contacts goes through. What a row of a contact's first address is called follows from the contact and its

@@ -278,6 +278,8 @@ create table public.message_events (
 );
 create index message_events_send on public.message_events (tenant_id, campaign_send_id, occurred_at, id) where campaign_send_id is not null;
 create index message_events_contact on public.message_events (tenant_id, contact_id, occurred_at, id) where contact_id is not null;
+-- Whether somebody said something else since.
+create index message_events_word on public.message_events (tenant_id, occurred_at) where kind in ('stop', 'start');
 
 -- Reminders: when they are looked at next (their time, or after a failure or quiet hours a later one), and what became of them.
 alter table public.reminders
@@ -354,6 +356,8 @@ end $$;
 -- what their clients answer.
 create policy auth on public.messaging_settings to clientway_auth using (true) with check (true);
 grant select, insert, update on public.messaging_settings to clientway_auth;
+create policy auth on public.contact_phones for select to clientway_auth using (true);
+grant select on public.contact_phones to clientway_auth;
 reset role;
 grant create on schema app to clientway_auth;
 set role clientway_auth;
@@ -390,9 +394,18 @@ language sql stable security definer set search_path = '' as $$
   select s.tenant_id from public.messaging_settings s where s.sms_sender = p_sender
 $$;
 
+-- Whom a text to the number of those who have none of their own is meant for: each who has, or had, somebody with its writer's number.
+create function app.tenants_knowing(p_phone text) returns setof uuid
+language sql stable security definer set search_path = '' as $$
+  select t.tenant_id from public.tenants t
+   where not exists (select from public.messaging_settings s where s.tenant_id = t.tenant_id and s.sms_sender is not null)
+     and (exists (select from public.contact_phones p where p.tenant_id = t.tenant_id and p.phone_e164 = p_phone and p.live)
+          or exists (select from public.contact_phones p where p.tenant_id = t.tenant_id and p.phone_e164 = p_phone and not p.live))
+$$;
+
 reset role;
 revoke create on schema app from clientway_auth;
 revoke all on function app.tenants_with_reminders_due(timestamptz), app.tenants_with_messages_open(timestamptz),
-  app.tenants_texting_from(text), app.next_reminder_due() from public;
+  app.tenants_texting_from(text), app.tenants_knowing(text), app.next_reminder_due() from public;
 grant execute on function app.tenants_with_reminders_due(timestamptz), app.tenants_with_messages_open(timestamptz),
-  app.tenants_texting_from(text), app.next_reminder_due() to clientway_job;
+  app.tenants_texting_from(text), app.tenants_knowing(text), app.next_reminder_due() to clientway_job;
