@@ -270,7 +270,7 @@ def test_the_dashboard_refunds_disputes_and_decides(fake_stripe, api):  # noqa: 
             return answer.read().decode()
 
     account_id = fake_stripe.store.every("account")[0][0]
-    assert "10.00 USD given back" in press("refund", account=account_id, id=intent.latest_charge.id, amount="1000")
+    assert "10.00 USD refunded" in press("refund", account=account_id, id=intent.latest_charge.id, amount="1000")
     assert "greater than unrefunded" in press("refund", account=account_id, id=intent.latest_charge.id, amount="999999")
     assert "disputed" in press("dispute", account=account_id, id=intent.latest_charge.id)
     (dispute,) = api.v1.disputes.list().data

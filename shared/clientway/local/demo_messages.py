@@ -24,16 +24,16 @@ _TEMPLATES: tuple[dict[str, str], ...] = (
         "key": "menus_that_pay", "channel": "email", "name": "Menus that pay",
         "subject": "{{ contact.first_name|default('Hello') }}, does your menu pay?",
         "body_text": "Hello {{ contact.first_name|default('there') }},\n\n"
-        "three changes to its menu raised a restaurant's average ticket by 11 %. "
-        "They would fit {{ organization.name|default('your place') }} as well:\n\n"
+        "Three changes to its menu raised a restaurant's average ticket by 11%. "
+        "They would suit {{ organization.name|default('your place') }} as well:\n\n"
         "https://demo.example/menus-that-pay\n\n"
-        "Kind regards\n{{ tenant.name }}",
+        "Kind regards,\n{{ tenant.name }}",
         "body_html": '<div style="font-family:Georgia,serif;max-width:34rem;margin:0 auto;padding:1.5rem;color:#2b2320">'
         "<h1 style=\"color:#a8481f;font-size:1.6rem\">Does your menu pay?</h1><p>Hello {{ contact.first_name|default('there') }},</p>"
-        "<p>three changes to its menu raised a restaurant's average ticket by <b>11&nbsp;%</b>. They would fit "
+        "<p>Three changes to its menu raised a restaurant's average ticket by <b>11%</b>. They would suit "
         "{{ organization.name|default('your place') }} as well.</p>"
         '<p><a href="https://demo.example/menus-that-pay" style="background:#a8481f;color:#fff;padding:.7rem 1.2rem;border-radius:6px;'
-        'text-decoration:none;display:inline-block">Show me the three</a></p><p>Kind regards<br>{{ tenant.name }}</p></div>',
+        'text-decoration:none;display:inline-block">Show me the three</a></p><p>Kind regards,<br>{{ tenant.name }}</p></div>',
     },
     {
         "key": "tasting", "channel": "sms", "name": "Tasting",

@@ -43,7 +43,7 @@ button.bad:hover{border-color:#c0362c;color:#c0362c}
 .chip.good{background:#dcf5e8;color:#13724a}
 .chip.warn{background:#fff0d6;color:#8a5300}
 .chip.bad{background:#fde4e1;color:#a3261c}
-.push{margin-left:auto}
+.chips{display:flex;gap:.5rem;margin-left:auto;flex:none}
 .empty{padding:3rem 1rem;text-align:center;color:var(--dim)}
 h2{font-size:1.25rem;margin:0 0 .5rem;overflow-wrap:anywhere}
 .part{padding:1rem 1.2rem;border-bottom:1px solid var(--line)}
@@ -75,5 +75,6 @@ label.check{display:flex;align-items:center;gap:.5rem}
 label.check input{width:auto}
 .older{display:block;text-align:center;padding:.9rem;color:var(--blue);font-weight:600}
 .back{color:var(--dim);font-size:.9rem}
-@media(max-width:34rem){main{padding:1rem .6rem 3rem}.row{padding:.7rem .7rem}.chip.kind{display:none}iframe{height:26rem}}
+@media(max-width:34rem){main{padding:1rem .6rem 3rem}.bar form{max-width:none}
+ .row{padding:.7rem .7rem}.chip.kind{display:none}iframe{height:26rem}}
 """

@@ -15,7 +15,7 @@ _KINDS: Final = {
     "campaign_send": "Campaign",
     "reminder": "Reminder",
     "email_message": "Single mail",
-    "provider": "Answer of End User Messaging",
+    "provider": "Automatic answer",
 }
 # What the list shows of a message's events: the last of these that came, and how it looks.
 _CHIPS: Final = {
@@ -70,7 +70,11 @@ def listing(providers: Providers, query: Mapping[str, str], before: int | None) 
     more, found = len(found) > _PAGE_SIZE, found[:_PAGE_SIZE]
     told = store.events(found)
     rows = "".join(_row(one, [event for event in told if event.message == one.seq], now) for one in found)
-    nothing = "Nobody is found under this address." if address else "Nothing was sent yet. Book a job or launch a campaign, and look here."
+    nothing = (
+        "There is no message to or from this address."
+        if address
+        else "Nothing was sent yet. Book a job or launch a campaign, and look here."
+    )
     older = ""
     if more:
         kept = {"channel": channel, "to": address, "before": str(found[-1].seq)}
@@ -105,7 +109,7 @@ def _row(message: Message, events: Sequence[Event], now: float) -> str:
     other = _other(message)
     told = {event.name.split()[0] for event in events if event.done}
     name, looks = ("Reply", "warn") if message.incoming else next((chip for key, chip in _CHIPS.items() if key in told), ("", ""))
-    chip = f'<span class="chip push {looks}">{name}</span>' if name else '<span class="push"></span>'
+    chip = f'<span class="chip {looks}">{name}</span>' if name else ""
     preview = escape(" ".join(message.text.split())[:140])
     what = f'{escape(message.subject)} <span class="pre">{preview}</span>' if message.subject else preview
     face = "↩" if message.incoming else escape(other[:1].upper()) if message.channel == "email" else "✆"
@@ -113,7 +117,8 @@ def _row(message: Message, events: Sequence[Event], now: float) -> str:
     at = f'datetime="{moment(message.at).isoformat()}" title="{_full(message.at)}"'
     return f"""<a class="row {message.channel}{" in" if message.incoming else ""}" href="/mailbox/{quote(message.id)}">
 <span class="face" aria-hidden="true">{face}</span><span class="who">{escape(other)}</span>
-<time class="when" {at}>{_ago(now - message.at, message.at)}</time><span class="what"><span>{what}</span>{label}{chip}</span></a>"""
+<time class="when" {at}>{_ago(now - message.at, message.at)}</time><span class="what"><span>{what}</span>
+<span class="chips">{label}{chip}</span></span></a>"""
 
 
 def _mail(message: Message, events: Sequence[Event], view: str) -> str:
@@ -138,7 +143,7 @@ def _mail(message: Message, events: Sequence[Event], view: str) -> str:
 def _mail_buttons(message: Message, place: str) -> str:
     leave = _button(place, "unsubscribe", "Unsubscribe with one click", "bad") if unsubscribe_url(message) else ""
     if not message.configuration_set:
-        return f'{leave}<span class="pre">It was sent without a configuration set: SES tells nothing of it.</span>'
+        return f'{leave}<span class="pre">It was sent without a configuration set: SES reports nothing about it.</span>'
     click = ""
     if found := links(message):
         options = "".join(f'<option value="{escape(one)}">{escape(one)}</option>' for one in found)
@@ -174,7 +179,7 @@ def _after(message: Message, events: Sequence[Event]) -> str:
 
 def _told(events: Sequence[Event]) -> str:
     if not events:
-        return '<span class="pre">Nothing was told of it yet.</span>'
+        return '<span class="pre">Nothing has been reported yet.</span>'
     lines = "".join(
         f'<li><time datetime="{moment(event.at).isoformat()}">{moment(event.at):%H:%M:%S}</time><span>{escape(_named(event.name))}'
         f"{'' if event.done else ' <span class=pre>(on its way)</span>'}</span></li>"

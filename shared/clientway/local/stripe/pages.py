@@ -23,7 +23,9 @@ button{padding:.7rem 1rem;border:0;border-radius:8px;background:#5469d4;color:#f
 main>form>button{width:100%;margin-top:1.4rem}.bad{background:#fde8e8;color:#9b1c1c;border-radius:8px;padding:.6rem .8rem}
 .note{font-size:.8rem;color:#5b6478;margin-top:1.4rem;text-align:center}
 table{border-collapse:collapse;width:100%;font-size:.88rem}td,th{text-align:left;padding:.4rem .5rem;border-bottom:1px solid #e4e8f0}
-td form{display:inline}td button{padding:.25rem .6rem;font-size:.82rem}td input{width:6rem;padding:.2rem .4rem}code{font-size:.85em}
+td form{display:inline-block;white-space:nowrap}
+td button{padding:.25rem .6rem;font-size:.82rem}td input{width:6rem;padding:.2rem .4rem}code{font-size:.85em}
+@media(max-width:30rem){main{margin:0;min-height:100vh;border-radius:0;padding:1.6rem 1.2rem}table{display:block;overflow-x:auto}}
 @media(prefers-color-scheme:dark){body{background:#12151f;color:#e6e9f2}main{background:#1c2130}h1,small,.dim,.note{color:#9aa4ba}td,th{border-color:#2c3346}}
 """
 _NOTE = '<p class="note">A stand-in for Stripe on this machine. No money moves.</p>'
@@ -173,19 +175,19 @@ class Pages:
         keys = dict(store.account_keys())
         accounts = "".join(
             f"<tr><td>{escape(one['business_profile']['name'])}</td><td><code>{escape(account)}</code></td>"
-            f"<td><code>{escape(keys.get(account, 'by its platform'))}</code></td></tr>"
+            f"<td><code>{escape(keys.get(account, 'that of its platform'))}</code></td></tr>"
             for account, one in store.every("account")
         )
         payments = "".join(self._payment(account, one) for account, one in store.every("charge")[:100])
         disputes = "".join(_dispute(account, one) for account, one in store.every("dispute")[:100])
         return 200, _page(
             "Payments",
-            f"""<main class="wide"><h1>Payments</h1><p class="dim">{store.waiting()} deliveries of events are waiting.</p>
+            f"""<main class="wide"><h1>Payments</h1><p class="dim">{store.waiting()} events are waiting to be delivered.</p>
 <table><tr><th>Amount</th><th>For</th><th>Status</th><th>Payment</th><th></th></tr>{payments}</table>
 <h2>Disputes</h2><table>{disputes or "<tr><td>None.</td></tr>"}</table>
 <h2>Accounts</h2><table><tr><th>Name</th><th>Account</th><th>Key</th></tr>{accounts}</table>
-<form method="post" action="/dashboard/account"><label for="new">Another account</label><input id="new" name="name" required>
-<button>Make it</button></form>{_NOTE}</main>""",
+<form method="post" action="/dashboard/account"><label for="new">Add an account named</label><input id="new" name="name" required>
+<button>Add it</button></form>{_NOTE}</main>""",
         )
 
     def _payment(self, account: str, charge: Json) -> str:
@@ -198,7 +200,7 @@ class Pages:
             cents = f'<input name="amount" inputmode="numeric" value="{left}" aria-label="cents">'
             actions = f'<form method="post" action="/dashboard/refund">{hidden}{cents} <button>Refund</button></form> '
             actions += f'<form method="post" action="/dashboard/dispute">{hidden}<button>Dispute</button></form>'
-        given_back = f", {money(charge['amount_refunded'], charge['currency'])} given back" if charge["amount_refunded"] else ""
+        given_back = f", {money(charge['amount_refunded'], charge['currency'])} refunded" if charge["amount_refunded"] else ""
         status = f"{charge['status']}{given_back}{', disputed' if charge['disputed'] else ''}"
         shown = escape(money(charge["amount"], charge["currency"]))
         receipt = f'<a href="/receipt/{escape(charge["id"])}"><code>{escape(charge["payment_intent"] or "")}</code></a>'

@@ -28,8 +28,8 @@ class _Template:
 
 
 _SIGN_IN_OUTRO = (
-    "The link works once, for 15 minutes, and only in the browser where you asked for it. "
-    "If you did not ask to sign in, ignore this mail and give the code to nobody."
+    "The link works once, for 15 minutes, and only in the browser in which you asked for it. "
+    "If you did not ask to sign in, ignore this mail and do not share the code with anybody."
 )
 _TEMPLATES = {
     "staff_link": _Template(
@@ -48,8 +48,8 @@ _TEMPLATES = {
     ),
     "person_link": _Template(
         subject="Your sign-in link",
-        intro="Somebody, hopefully you, asked to see with this address what is being done for you by those who work with Clientway.",
-        button="Show me",
+        intro="Somebody, hopefully you, asked to see everything that businesses on Clientway do for the owner of this address.",
+        button="Show it to me",
         code=True,
         outro=_SIGN_IN_OUTRO,
     ),
@@ -62,7 +62,7 @@ _TEMPLATES = {
     ),
 }
 
-_BUTTON = "display:inline-block;padding:.7em 1.4em;background:#1f4e79;color:#fff;text-decoration:none;border-radius:4px"
+_BUTTON = "display:inline-block;padding:.7em 1.4em;background:#2f5bea;color:#fff;text-decoration:none;border-radius:8px"
 
 
 def render(template: str, data: Mapping[str, str]) -> Rendered:

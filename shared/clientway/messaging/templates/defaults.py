@@ -24,7 +24,7 @@ class Default:
 
 
 _GREETING = "Hello{% if contact.first_name %} {{ contact.first_name }}{% endif %},\n\n"
-_REGARDS = "\nKind regards\n{{ tenant.name }}\n"
+_REGARDS = "\nKind regards,\n{{ tenant.name }}\n"
 
 _ALL: Final = (
     Default(
@@ -33,7 +33,7 @@ _ALL: Final = (
         "Welcome",
         Source(
             "Welcome to {{ tenant.name }}",
-            _GREETING + "thank you for choosing {{ tenant.name }}. {% if data.message %}{{ data.message }}{% else %}"
+            _GREETING + "Thank you for choosing {{ tenant.name }}. {% if data.message %}{{ data.message }}{% else %}"
             "We look forward to working with you."
             "{% endif %}\n{% if data.portal_url %}\nYour portal: {{ data.portal_url }}\n{% endif %}" + _REGARDS,
         ),
@@ -55,7 +55,7 @@ _ALL: Final = (
         {
             "score": "Points reached.",
             "max_score": "Points there are; 100 when left out.",
-            "tier": "What the points are called, as Ready for AI.",
+            "tier": "What the score is called, such as Ready for AI.",
             "summary": "What they mean, in a few sentences.",
             "recommendations": "One on each line.",
             "report_url": "Where the whole report is.",
@@ -68,11 +68,11 @@ _ALL: Final = (
         "Return on investment",
         Source(
             "What you could save: {{ data.annual_savings_cents|money(data.currency|default('USD')) }} a year",
-            _GREETING + "by your figures you would save {{ data.annual_savings_cents|money(data.currency|default('USD')) }} a year"
+            _GREETING + "By your own figures, you would save {{ data.annual_savings_cents|money(data.currency|default('USD')) }} a year"
             "{% if data.hours_saved_per_week %} and {{ data.hours_saved_per_week }} hours a week{% endif %}.\n\n"
             "{% if data.investment_cents %}Investment: {{ data.investment_cents|money(data.currency|default('USD')) }}\n{% endif %}"
             "{% if data.payback_months %}Paid back after: {{ data.payback_months }} months\n{% endif %}"
-            "{% if data.roi_percent %}Return after {{ data.years|default(1) }} year(s): {{ data.roi_percent }} %\n{% endif %}"
+            "{% if data.roi_percent %}Return after {{ data.years|default(1) }} year(s): {{ data.roi_percent }}%\n{% endif %}"
             "{% if data.report_url %}\nThe whole calculation: {{ data.report_url }}\n{% endif %}" + _REGARDS,
         ),
         {
@@ -99,8 +99,8 @@ _ALL: Final = (
         "Follow-up",
         Source(
             "{{ data.subject|default('Following up') }}",
-            _GREETING + "{% if data.message %}{{ data.message }}{% else %}we wanted to ask whether you have any questions. "
-            "Just reply to this mail.{% endif %}\n{% if data.booking_url %}\nPick a time: {{ data.booking_url }}\n{% endif %}" + _REGARDS,
+            _GREETING + "{% if data.message %}{{ data.message }}{% else %}We wanted to ask whether you have any questions. "
+            "Just reply to this e-mail.{% endif %}\n{% if data.booking_url %}\nPick a time: {{ data.booking_url }}\n{% endif %}" + _REGARDS,
         ),
         {"subject": "The subject.", "message": "What you want to say.", "booking_url": "Where a meeting can be booked."},
         {"message": "How did you like our proposal?"},
@@ -112,16 +112,16 @@ _ALL: Final = (
         Source(
             "{{ data.title|default('Our meeting') }}: {{ data.meeting_date|date }}"
             "{% if data.meeting_time %}, {{ data.meeting_time }}{% endif %}",
-            _GREETING + "this is a reminder of {{ data.title|default('our meeting') }}.\n\n"
+            _GREETING + "This is a reminder of {{ data.title|default('our meeting') }}.\n\n"
             "When: {{ data.meeting_date|date }}{% if data.meeting_time %}, {{ data.meeting_time }}{% endif %}\n"
             "{% if data.location %}Where: {{ data.location }}\n{% endif %}"
             "{% if data.meeting_url %}Join: {{ data.meeting_url }}\n{% endif %}"
-            "{% if data.reschedule_url %}\nIt does not suit you? {{ data.reschedule_url }}\n{% endif %}" + _REGARDS,
+            "{% if data.reschedule_url %}\nNeed another time? {{ data.reschedule_url }}\n{% endif %}" + _REGARDS,
         ),
         {
             "title": "What the meeting is about.",
-            "meeting_date": "As 2030-01-07, or in words.",
-            "meeting_time": "With its zone, as 3:00 PM EST.",
+            "meeting_date": "Such as 2030-01-07, or in words.",
+            "meeting_time": "With its zone, such as 3:00 PM EST.",
             "location": "Where it is.",
             "meeting_url": "Where to join.",
             "reschedule_url": "Where to pick another time.",
@@ -136,38 +136,39 @@ _ALL: Final = (
     Default(
         "job_upcoming",
         "email",
-        "Reminder of a job",
+        "Job reminder",
         Source(
             "{{ job.title }} on {{ job.date }}, {{ job.time }}",
-            _GREETING + "this is a reminder of your appointment with {{ tenant.name }}.\n\nWhat: {{ job.title }}\n"
+            _GREETING + "This is a reminder of your appointment with {{ tenant.name }}.\n\nWhat: {{ job.title }}\n"
             "When: {{ job.date }}, {{ job.time }}\n{% if job.address %}Where: {{ job.address }}\n{% endif %}"
-            "{% if job.assignee %}Who comes: {{ job.assignee }}\n{% endif %}\nSomething has changed? Just reply to this mail.\n" + _REGARDS,
+            "{% if job.assignee %}Who is coming: {{ job.assignee }}\n{% endif %}\nHas something changed? Just reply to this e-mail.\n"
+            + _REGARDS,
         ),
     ),
     Default(
         "job_upcoming",
         "sms",
-        "Reminder of a job",
+        "Job reminder",
         Source(None, "{{ tenant.name }}: {{ job.title|truncate(60) }} on {{ job.date }}, {{ job.time }}. Reply STOP to opt out"),
     ),
     Default(
         "invoice_due",
         "email",
-        "Reminder of an invoice",
+        "Invoice reminder",
         Source(
             "Invoice {{ invoice.number }} is due on {{ invoice.due_date }}",
-            _GREETING + "{{ invoice.balance }} of invoice {{ invoice.number }} is due on {{ invoice.due_date }}.\n"
+            _GREETING + "{{ invoice.balance }} for invoice {{ invoice.number }} is due on {{ invoice.due_date }}.\n"
             "{% if invoice.payment_url %}\nPay here: {{ invoice.payment_url }}\n{% endif %}\n"
-            "If you have paid already, thank you: there is nothing to do.\n" + _REGARDS,
+            "If you have already paid, thank you: there is nothing left to do.\n" + _REGARDS,
         ),
     ),
     Default(
         "invoice_due",
         "sms",
-        "Reminder of an invoice",
+        "Invoice reminder",
         Source(
             None,
-            "{{ tenant.name }}: {{ invoice.balance }} of invoice {{ invoice.number }} is due on {{ invoice.due_date }}."
+            "{{ tenant.name }}: {{ invoice.balance }} for invoice {{ invoice.number }} is due on {{ invoice.due_date }}."
             "{% if invoice.payment_url %} {{ invoice.payment_url }}{% endif %} Reply STOP to opt out",
         ),
     ),
