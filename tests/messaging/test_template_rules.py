@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clientway.messaging.delivery.message import line
 from clientway.messaging.templates import rules
 from clientway.messaging.templates.defaults import DEFAULTS
 from clientway.messaging.templates.rules import Rendered, Source, check, render, segments_of, with_footer, with_opt_out
@@ -99,12 +100,12 @@ def test_a_mail_is_filled_in_and_its_html_made_from_the_text():
     ],
 )
 def test_what_is_not_in_the_language_is_refused_at_once(source, code):
-    started = time.perf_counter()
+    started = time.thread_time()
 
     assert [(error.pointer, error.code) for error in check("email", "Hello", source)] == [("#/body_text", code)]
     in_html = [(error.pointer, error.code) for error in check("email", "Hello", "Hello", source)]
     assert in_html == ([] if code == "too_long" else [("#/body_html", code)])
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
@@ -131,12 +132,12 @@ def test_what_is_not_in_the_language_is_refused_at_once(source, code):
     ],
 )
 def test_in_a_page_variables_stand_where_escaping_keeps_them(page, allowed):
-    started = time.perf_counter()
+    started = time.thread_time()
 
     assert [(error.pointer, error.code) for error in check("email", "x", "x", page)] == (
         [] if allowed else [("#/body_html", "template_not_allowed")]
     )
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_an_error_says_where():
@@ -193,6 +194,16 @@ NASTY = st.one_of(
     ),
     st.text(alphabet="<>&\"'{}%#\n\r\x00\u2028é"),
 )
+
+
+def test_a_subject_is_seen_as_it_is_sent():
+    """The preview's subject is the mail's: one line, families of emoji whole, and nothing that turns the direction of writing."""
+    variables = {"contact": {"first_name": "Ana\r\nBcc: x@y.example\u2028\x85!\u202egro.knab"}}
+
+    mail = render(Source("\U0001f468\u200d\U0001f469\u200d\U0001f467 {{ contact.first_name }}", "x"), variables)
+
+    assert mail.subject == "\U0001f468\u200d\U0001f469\u200d\U0001f467 Ana Bcc: x@y.example ! gro.knab"
+    assert line(mail.subject) == mail.subject
 
 
 @given(first=NASTY, name=NASTY, organization=NASTY)
@@ -285,7 +296,7 @@ def test_rendering_a_typical_mail_is_quick():
 
 
 def _timed(times):
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(times):
         render(TYPICAL, VARIABLES)
-    return (time.perf_counter() - started) / times
+    return (time.thread_time() - started) / times

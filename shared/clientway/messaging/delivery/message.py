@@ -9,6 +9,13 @@ Kind = Literal["campaign_send", "email_message", "reminder"]
 """What a message is a row of: its provider's events name the kind and the id."""
 
 PROVIDER_TIMEOUT_SECONDS: Final = 8
+# They hold families of emoji together, and Persian's letters apart.
+_JOINERS: Final = frozenset("\u200c\u200d")
+
+
+def line(value: str) -> str:
+    """A subject or a name in one line: what breaks a line ends a header, and what turns the direction of writing deceives its reader."""
+    return " ".join("".join(c if c.isprintable() or c in _JOINERS else " " for c in value).split())
 
 
 @dataclass(frozen=True, slots=True)

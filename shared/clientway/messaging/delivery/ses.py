@@ -6,7 +6,7 @@ from typing import Any
 
 from clientway.config import settings
 from clientway.messaging.delivery import calls
-from clientway.messaging.delivery.message import Outgoing, Refused
+from clientway.messaging.delivery.message import Outgoing, Refused, line
 
 
 def send(message: Outgoing, *, once: bool) -> str:
@@ -22,7 +22,7 @@ def _request(message: Outgoing) -> dict[str, Any]:
     body = {"Text": _data(message.text)}
     if message.html is not None:
         body["Html"] = _data(message.html)
-    simple: dict[str, Any] = {"Subject": _data(_line(message.subject or "")), "Body": body}
+    simple: dict[str, Any] = {"Subject": _data(line(message.subject or "")), "Body": body}
     if message.unsubscribe_url is not None:
         simple["Headers"] = [
             {"Name": "List-Unsubscribe", "Value": f"<{message.unsubscribe_url}>"},
@@ -50,12 +50,7 @@ def sender(name: str | None) -> str:
     """The From line: the tenant's name before the address that this installation sends from."""
     own, address = parseaddr(settings().mail_from)
     # RFC 2047 where it is not ASCII; the address is the same for all, as DKIM and SPF want it.
-    return formataddr((_line(name or own), address))
-
-
-def _line(value: str) -> str:
-    """In one line: what breaks a line ends a header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return formataddr((line(name or own), address))
 
 
 def _data(value: str) -> dict[str, str]:

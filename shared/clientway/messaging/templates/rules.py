@@ -13,6 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from clientway.errors import FieldError, Unprocessable
+from clientway.messaging.delivery.message import line
 from clientway.messaging.templates import filters
 from clientway.messaging.templates.tree import Broken, Part, read
 
@@ -101,8 +102,7 @@ def render(source: Source, variables: Mapping[str, Any]) -> Rendered:
     text = compiled.text.render(given)
     if compiled.subject is None or compiled.html is None:
         return Rendered(None, text.strip()[:LONGEST_TEXT_MESSAGE], None)
-    # A line break in a subject would begin another header.
-    subject = " ".join(_CONTROLS.sub(" ", compiled.subject.render(given)).split())[:LONGEST_SUBJECT]
+    subject = line(compiled.subject.render(given))[:LONGEST_SUBJECT]
     return Rendered(subject or _NO_SUBJECT, text, compiled.html.render(given))
 
 
