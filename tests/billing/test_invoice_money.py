@@ -178,9 +178,15 @@ def test_a_credit_counts_once_under_its_key_and_not_at_all_without(billed):
     assert billed.read(opened["id"])["credited_cents"] == 1_000
 
 
-def _made(billed, invoice_id, ref, cents):
+def _endpoint(billed):
+    [endpoint_id] = billed.rows("select endpoint_id from stripe_accounts where tenant_id = :t")
+    return endpoint_id
+
+
+def _made(billed, invoice_id, ref, cents, *, endpoint_id=None):
     with as_admin(billed.tenant) as tx:
-        service.page_made(tx, invoice_id, url=f"https://pay.example/{ref}", ref=ref, cents=cents)
+        made = {"url": f"https://pay.example/{ref}", "ref": ref, "cents": cents}
+        service.page_made(tx, invoice_id, endpoint_id=endpoint_id or _endpoint(billed), **made)
 
 
 def _page(billed, invoice_id):
@@ -237,6 +243,21 @@ def test_a_page_that_nobody_waits_for_any_more_is_closed_once_made(billed):
     _made(billed, uuid4(), "plink_nobody", 1)
 
 
+def test_a_page_of_an_account_that_was_given_up_is_none(billed):
+    billed.connected()
+    opened = [billed.opened(), billed.opened()]
+    _made(billed, opened[0]["id"], "plink_1", 10_000)
+
+    with as_admin(billed.tenant) as tx:
+        service.forget_pages(tx)
+
+    assert [_page(billed, one["id"]) for one in opened] == [("none", None, None, None)] * 2
+    with as_admin(billed.tenant) as tx:
+        assert service.ask_for_pages(tx) == 2
+    _made(billed, opened[1]["id"], "plink_old", 10_000, endpoint_id=uuid4())
+    assert _page(billed, opened[1]["id"]) == ("pending", 10_000, None, None)
+
+
 def test_voiding_closes_the_page(billed):
     billed.connected()
     opened = billed.opened()
@@ -252,7 +273,10 @@ def test_a_page_that_could_not_be_made_is_asked_for_again_with_the_next_change(b
     billed.connected()
     opened = billed.opened()
     with as_admin(billed.tenant) as tx:
-        service.page_failed(tx, opened["id"], error="Your account cannot currently make live charges.")
+        service.page_failed(tx, opened["id"], endpoint_id=uuid4(), error="An account of before.")
+    assert billed.read(opened["id"])["payment_page_status"] == "pending"
+    with as_admin(billed.tenant) as tx:
+        service.page_failed(tx, opened["id"], endpoint_id=_endpoint(billed), error="Your account cannot currently make live charges.")
     failed = billed.read(opened["id"])
     assert (failed["payment_page_status"], failed["payment_page_error"]) == ("failed", "Your account cannot currently make live charges.")
 

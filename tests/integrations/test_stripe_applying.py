@@ -187,16 +187,25 @@ def test_a_connected_accounts_events_are_its_tenants(tell, books, tenant, admin_
     gone = {"kind": "deauthorized", "id": "ca_1"}
     assert tell(gone, endpoint="connect", account_id=account, minutes=2) == "applied"
     assert books.row("select status from stripe_accounts where tenant_id = :t") == ("disconnected",)
+    # Connected anew, it is restricted and withdrawn anew, though Stripe says the same as before.
+    with admin_engine.connect() as connection:
+        connection.execute(text("update stripe_accounts set status = 'connected' where tenant_id = :t"), {"t": tenant.id})
+    assert tell(restricted, endpoint="connect", account_id=account, minutes=3) == "applied"
+    assert tell(gone, endpoint="connect", account_id=account, minutes=4) == "applied"
+    assert books.row("select status from stripe_accounts where tenant_id = :t") == ("disconnected",)
 
 
 # Reports -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def report(tenant):
+def report(tenant, books):
+    gateway = {"endpoint_id": str(books.endpoint), "mode": "key", "account_id": None}
+
     def reported(topic, payload, result=None, error=None, *, row=None):
         return applying.apply(json.dumps({
-            "kind": "report", "tenant_id": str(tenant.id), "id": str(row or uuid7()), "topic": topic, "payload": payload, "result": result,
+            "kind": "report", "tenant_id": str(tenant.id), "id": str(row or uuid7()), "topic": topic,
+            "payload": {"gateway": gateway, **payload}, "result": result,
             "error": error and {"code": "declined", "message": error, "retryable": False},
         }))  # fmt: skip
 
@@ -233,7 +242,7 @@ def asked_for_refund(invoke, books, cents=5000):
     [asked] = books.rows(
         "select payload from outbox where tenant_id = :t and topic = 'stripe.refund.create' order by created_at desc limit 1"
     )
-    return {name: value for name, value in asked[0].items() if name != "gateway"}
+    return asked[0]
 
 
 def test_a_refund_moves_the_books_only_once_stripe_has_made_it(tell, report, invoke, books, tenant):
@@ -255,6 +264,15 @@ def test_the_event_of_a_refund_may_come_before_the_report(tell, report, invoke, 
     assert report("stripe.refund.create", payload, {"id": "re_1", "status": "pending"}) == "applied"
     assert books.row("select status, count(*) over () from refunds where tenant_id = :t") == ("succeeded", 1)
     assert books.state == ("paid", 0, 5833, "client")
+
+
+def test_of_two_refunds_that_carry_our_id_both_count(tell, report, invoke, books, tenant):
+    tell(payment(books, tenant))
+    payload = asked_for_refund(invoke, books)
+    report("stripe.refund.create", payload, {"id": "re_1", "status": "succeeded"})
+    twice = [refund(5000, id=one, metadata={"clientway_refund": payload["refund_id"]}) for one in ("re_1", "re_2")]
+    assert tell(payment(books, tenant, refunds=twice), minutes=1) == "applied"
+    assert books.row("select refunded_cents from payments where tenant_id = :t") == (10000,)
 
 
 def test_a_refund_that_fails_leaves_the_books_untouched(tell, report, invoke, books, tenant):
@@ -338,17 +356,21 @@ def test_a_refund_that_was_given_up_and_was_made_after_all_counts(tell, report, 
     assert books.state == ("paid", 0, 5833, "client")
 
 
-def test_what_was_open_before_the_account_was_connected_gets_its_page(report, books, admin_engine, tenant):
+def test_what_was_open_before_the_account_was_connected_gets_its_page(report, tell, books, admin_engine, tenant):
     with admin_engine.connect() as connection:
         connection.execute(text("update invoices set payment_page_status = 'none', payment_page_cents = null where tenant_id = :t"), {"t": tenant.id})  # fmt: skip
         connection.execute(text("update stripe_accounts set status = 'pending' where tenant_id = :t"), {"t": tenant.id})
     account = f"acct_{uuid4().hex}"
     result = {"account_id": account, "livemode": False, "key_hint": "rk_test_…abcd"}
-    payload = {"gateway": {"endpoint_id": str(books.endpoint), "mode": "key", "account_id": None}}
-    assert report("stripe.account.connected", payload, result) == "applied"
+    assert report("stripe.account.connected", {}, result) == "applied"
     assert page_of(books)[0] == "pending"
     [asked] = books.rows("select payload from outbox where tenant_id = :t and topic = 'stripe.page.create'")
     assert (asked[0]["invoice_id"], asked[0]["amount_cents"], asked[0]["gateway"]["account_id"]) == (str(books.invoice), 12000, account)
     # Another report asks for no second page.
-    report("stripe.account.connected", payload, result)
+    report("stripe.account.connected", {}, result)
     assert books.row("select count(*) from outbox where tenant_id = :t and topic = 'stripe.page.create'") == (1,)
+    # What could be paid at an account that is given up can be no more.
+    report("stripe.page.create", asked[0], {"url": "https://pay.example/1", "ref": "plink_1"})
+    assert page_of(books)[0] == "ready"
+    assert tell({"kind": "deauthorized", "id": "ca_1"}) == "applied"
+    assert page_of(books) == ("none", None, None, None)

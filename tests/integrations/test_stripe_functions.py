@@ -172,6 +172,14 @@ def test_whatever_an_event_is_about_leads_to_the_whole_payment(monkeypatch, clou
     assert [(one["id"], one["status"]) for one in state["disputes"]] == [("dp_1", "lost")]
 
 
+def test_a_refund_that_failed_is_heard_of_though_nothing_of_the_charge_is_refunded_any_more(monkeypatch, cloud):
+    intent = {**INTENT, "latest_charge": {**CHARGE, "amount_refunded": 0, "refunded": False}}
+    failed = {**WHOLE["refund", "ch_1"][0], "status": "failed", "failure_reason": "expired_or_canceled_card"}
+    objects = {**WHOLE, ("payment_intent", "pi_1"): intent, ("refund", "ch_1"): [failed]}
+    [refund] = fetched(monkeypatch, cloud, objects, "payment_intent", "pi_1")["state"]["refunds"]
+    assert (refund["id"], refund["status"]) == ("re_1", "failed")
+
+
 def test_a_charge_of_an_intent_is_read_as_that_intents_payment(monkeypatch, cloud):
     assert fetched(monkeypatch, cloud, WHOLE, "charge", "ch_1")["state"]["id"] == "pi_1"
 

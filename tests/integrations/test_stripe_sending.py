@@ -84,7 +84,7 @@ def test_an_invoice_gets_a_page_for_one_payment(sender):
     assert Report.model_validate_json(json.dumps(report)).error is None
     assert report["result"] == {"url": f"{link.url}?prefilled_email=ana%2Bx%40bistro.example", "ref": link.id}
     assert (report["id"], report["tenant_id"], report["topic"]) == (message["id"], message["tenant_id"], "stripe.page.create")
-    assert report["payload"] == {name: value for name, value in message["payload"].items() if name != "gateway"}
+    assert report["payload"] == message["payload"]
     assert link.restrictions.completed_sessions.limit == 1
     assert link.payment_intent_data.metadata.to_dict() == {"clientway_tenant": "t", "clientway_invoice": "i"}
     assert link.currency == "usd"
@@ -308,18 +308,26 @@ def test_the_platforms_key_acts_for_the_tenants_account(sender):
     assert sender.fake.store.get(platform_id, page["result"]["ref"]) is None
 
 
-def test_disconnecting_deletes_the_endpoint_at_stripe_and_the_key(sender):
+def test_disconnecting_closes_the_pages_and_deletes_the_endpoint_at_stripe_and_the_key(sender, monkeypatch):
     endpoint = sender.gateway["endpoint_id"]
     ours = sender.api.v1.webhook_endpoints.create(
         {"url": f"http://127.0.0.1:3000/api/webhooks/stripe/{endpoint}", "enabled_events": ["refund.created"]}
     )
     theirs = sender.api.v1.webhook_endpoints.create({"url": "https://elsewhere.example/hooks", "enabled_events": ["refund.created"]})
+    whose = [sender.tenant_id, sender.tenant_id, sender.tenant_id, "somebody else"]
+    pages = [sender.send(sender.page(metadata={"clientway_tenant": one}))[0]["result"]["ref"] for one in whose]
+    monkeypatch.setattr(sending, "_MOST_CLOSED", 2)
+    message = sender.ask("stripe.account.disconnect")
 
-    (report,) = sender.send(sender.ask("stripe.account.disconnect"))
+    # What is not done in time is the message's next turn.
+    assert sender.send(message) == []
+    assert sender.failed
+    (report,) = sender.send(message)
 
     assert report["error"] is None
     assert [one.id for one in sender.api.v1.webhook_endpoints.list().data] == [theirs.id]
     assert ours.id != theirs.id
+    assert [sender.api.v1.payment_links.retrieve(ref).active for ref in pages] == [False] * 3 + [True]
     assert sender.outside.kept(endpoint) is None
     assert sender.send(sender.ask("stripe.account.disconnect"))[0]["error"] is None
 

@@ -15,7 +15,7 @@ from clientway.billing.invoices import queries, rules, settling
 from clientway.billing.invoices.drafting import draft, priced
 from clientway.billing.invoices.queries import Locked, Opened, Opening
 from clientway.billing.invoices.schemas import InvoiceCreate, InvoicePatch
-from clientway.billing.invoices.settling import ask_for_pages, page_failed, page_made, settle
+from clientway.billing.invoices.settling import ask_for_pages, forget_pages, page_failed, page_made, settle
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.people import service as people
@@ -29,6 +29,7 @@ __all__ = [
     "create",
     "delete",
     "find",
+    "forget_pages",
     "lock",
     "open_",
     "page_failed",
@@ -96,7 +97,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     try:
         holder = people.hold(tx, made.contact_id)
     except NotFound:
-        raise Unprocessable("The invoice refers to what is not there.", errors=[_unknown("contact_id")]) from None
+        raise Unprocessable("The invoice refers to something that does not exist.", errors=[_unknown("contact_id")]) from None
     if not holder.organization_is_live:
         raise _client_deleted(str(holder.organization_id))
     row = made.row | {
@@ -151,7 +152,7 @@ def delete(tx: Tx, invoice_id: UUID, *, version: int) -> None:
     if before["status"] != "draft":
         raise rules.InvoiceSent(f"The invoice is {before['status']} and stays on record; void it instead.")
     if not queries.delete(tx, invoice_id):
-        raise Conflict("Something refers to this draft; it stays.")
+        raise Conflict("Something refers to this draft, so it cannot be deleted.")
     effects.audit(tx, "invoice.deleted", "invoice", invoice_id, {name: before[name] for name in ("contact_id", "total_cents", "currency")})
 
 
@@ -211,12 +212,12 @@ def _change_sent(tx: Tx, locked: Locked, sent: dict[str, Any]) -> Any:
     before = locked.row
     fixed = [name for name, value in sent.items() if name not in ("due_on", "notes") and not _is_as_before(locked, name, value)]
     if fixed:
-        detail = f"The invoice is {before['status']}: its {', '.join(fixed)} cannot be changed. Void it or credit it, and make another."
-        raise rules.InvoiceSent(detail, errors=[FieldError(f"#/{name}", "sent", "the client has it as it is") for name in fixed])
+        detail = f"The invoice is {before['status']}: its {', '.join(fixed)} cannot be changed. Void or credit it, and create another one."
+        raise rules.InvoiceSent(detail, errors=[FieldError(f"#/{name}", "sent", "the client already has it") for name in fixed])
     if before["status"] not in ("open", "uncollectible"):
         raise rules.InvoiceOver(f"The invoice is {before['status']}.")
     if sent.get("due_on", before["due_on"]) is None:
-        raise Unprocessable("The invoice breaks a rule.", errors=[FieldError("#/due_on", "missing", "an open invoice is due some day")])
+        raise Unprocessable("The invoice breaks a rule.", errors=[FieldError("#/due_on", "missing", "an open invoice needs a due date")])
     changes = {name: value for name, value in sent.items() if name in ("due_on", "notes")}
     invoice_id = UUID(before["id"])
     answer = queries.update(tx, invoice_id, changes)
@@ -236,7 +237,7 @@ def _is_as_before(locked: Locked, name: str, value: Any) -> bool:
 
 def _opening(tx: Tx, row: Mapping[str, Any], lines: Any, time_zone: str, terms_days: int) -> Opening:
     if not lines:
-        raise rules.InvoiceEmpty("An invoice without lines is not opened.")
+        raise rules.InvoiceEmpty("An invoice without lines cannot be opened.")
     issued_on = _day(tx.now, time_zone)
     given, terms = row["due_on"], row["terms_days"]
     due_on = date.fromisoformat(str(given)) if given else issued_on + timedelta(days=terms_days if terms is None else terms)
@@ -299,4 +300,4 @@ def _absent() -> NotFound:
 
 
 def _unknown(name: str) -> FieldError:
-    return FieldError(f"#/{name}", f"unknown_{name.removesuffix('_id')}", "no contact of this tenant")
+    return FieldError(f"#/{name}", f"unknown_{name.removesuffix('_id')}", "not a contact of this tenant")

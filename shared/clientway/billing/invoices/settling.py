@@ -165,8 +165,15 @@ def ask_for_pages(tx: Tx) -> int:
 
 
 _PAGE = text(f"""
-select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY_JSON} as gateway
+select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY_JSON} as gateway,
+       (select a.endpoint_id from stripe_accounts a where a.tenant_id = app.tenant()) as endpoint_id
   from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i
+""")
+_FORGET_PAGES = text("""
+update invoices i
+   set payment_page_status = 'none', payment_url = null, payment_page_ref = null, payment_page_cents = null, payment_page_error = null,
+       version = i.version + 1, updated_at = :now
+ where i.tenant_id = app.tenant() and i.status in ('open', 'uncollectible') and i.payment_page_status in ('pending', 'ready', 'failed')
 """)
 _MADE = text("""
 update invoices i set payment_page_status = 'ready', payment_url = :url, payment_page_ref = :ref, payment_page_error = null,
@@ -176,13 +183,22 @@ update invoices i set payment_page_status = 'ready', payment_url = :url, payment
 _FAILED = text("""
 update invoices i set payment_page_status = 'failed', payment_page_error = :error, version = i.version + 1, updated_at = :now
  where i.tenant_id = app.tenant() and i.id = :id and i.payment_page_status = 'pending'
+   and not exists (select from stripe_accounts a where a.tenant_id = app.tenant() and a.endpoint_id <> :endpoint_id)
 """)
 
 
-def page_made(tx: Tx, invoice_id: UUID, *, url: str, ref: str, cents: int) -> None:
-    """Keep the page that was made for an invoice; one that nobody waits for any more is closed again."""
+def forget_pages(tx: Tx) -> None:
+    """Have no pages any more: the account that they lead to was given up, and whoever gives it up closes them there."""
+    tx.execute(_FORGET_PAGES, {"now": tx.now})
+
+
+def page_made(tx: Tx, invoice_id: UUID, *, endpoint_id: UUID, url: str, ref: str, cents: int) -> None:
+    """Keep the page that was made for an invoice; one that nobody waits for any more is closed again.
+
+    One of an account that was given up meanwhile is none: it was closed with the others there.
+    """
     row = tx.execute(_PAGE, {"id": invoice_id}).one_or_none()
-    if row is None or row.payment_page_ref == ref:
+    if row is None or row.payment_page_ref == ref or row.endpoint_id not in (None, endpoint_id):
         return
     if rules.page_is_wanted(row.payment_page_status, row.payment_page_cents, cents):
         tx.execute(_MADE, {"id": invoice_id, "url": url[:2000], "ref": ref, "now": tx.now})
@@ -192,6 +208,6 @@ def page_made(tx: Tx, invoice_id: UUID, *, url: str, ref: str, cents: int) -> No
         close_page(tx, gateway, ref)
 
 
-def page_failed(tx: Tx, invoice_id: UUID, *, error: str) -> None:
+def page_failed(tx: Tx, invoice_id: UUID, *, endpoint_id: UUID, error: str) -> None:
     """Keep why there is no page; the next change of the invoice asks for one again."""
-    tx.execute(_FAILED, {"id": invoice_id, "error": error[:500], "now": tx.now})
+    tx.execute(_FAILED, {"id": invoice_id, "endpoint_id": endpoint_id, "error": error[:500], "now": tx.now})

@@ -123,8 +123,10 @@ def apply_refund(tx: Tx, refund: ProviderRefund) -> Outcome:
     locked = ledger.lock(tx, provider=refund.provider, provider_id=refund.payment_provider_id)
     if locked.payment is None or locked.payment["status"] != "succeeded":
         return "unknown_object"
-    found = next((one for one in locked.refunds if one["id"] == str(refund.refund_id)), None)
-    found = found or next((one for one in locked.refunds if refund.provider_id and one["provider_id"] == refund.provider_id), None)
+    found = next((one for one in locked.refunds if refund.provider_id and one["provider_id"] == refund.provider_id), None)
+    # Of two that carry our id the second is another refund: the provider made it twice, or somebody copied what stood there.
+    ours = (one for one in locked.refunds if one["id"] == str(refund.refund_id) and not (one["provider_id"] and refund.provider_id))
+    found = found or next(ours, None)
     if found is None and refund.provider_id is None:
         return "unknown_object"
     before = found or _new_refund(tx, locked, refund)

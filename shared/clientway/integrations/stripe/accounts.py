@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from clientway import effects
+from clientway.billing.invoices import service as invoices
 from clientway.config import settings
 from clientway.db import Tx
 from clientway.errors import Conflict, NotFound, check_version
@@ -134,7 +135,8 @@ def _gateway(account: StripeAccount) -> dict[str, Any]:
 
 
 def _give_up(tx: Tx, account: StripeAccount) -> None:
-    """Have the sender delete what there is of an account outside the database."""
+    """Have the sender delete what there is of an account outside the database. What could be paid there can be no more."""
+    invoices.forget_pages(tx)
     effects.publish(tx, "stripe.account.disconnect", {"gateway": _gateway(account)})
 
 

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _MESSAGE: TypeAdapter[Told | Report] = TypeAdapter(Told | Report)
 _DUPLICATE = "duplicate"
+# What is said of an account counts again once it was given up and connected anew.
+_ANEW: Final = {"account", "deauthorized"}
 
 
 class _SomebodyElseDid(Exception):  # noqa: N818  (takes back what the other one has written already)
@@ -61,7 +63,8 @@ def _event(tx: Tx, message: Told) -> str:
     object_id, digest = str(state["id"]), _digest(state)
     before = queries.lock_object(tx, object_id, state["kind"])
     stale = before.fetched_at is not None and message.fetched_at <= before.fetched_at
-    outcome = "unchanged" if stale or before.state_hash == digest else _APPLY[state["kind"]](tx, state)
+    known = before.state_hash == digest and state["kind"] not in _ANEW
+    outcome = "unchanged" if stale or known else _APPLY[state["kind"]](tx, state)
     # What nobody here knows yet may be known with its next event, which then has to look anew.
     return _keep(tx, message, outcome, object_id, "" if stale or outcome == "unknown_object" else digest)
 
@@ -149,9 +152,11 @@ def _report(tx: Tx, message: Report) -> str:
     result, error, payload = message.result or {}, message.error, message.payload
     match message.topic:
         case "stripe.page.create" if error is None:
-            invoices.page_made(tx, UUID(payload["invoice_id"]), url=result["url"], ref=result["ref"], cents=int(payload["amount_cents"]))
+            endpoint_id, cents = UUID(payload["gateway"]["endpoint_id"]), int(payload["amount_cents"])
+            invoices.page_made(tx, UUID(payload["invoice_id"]), endpoint_id=endpoint_id, url=result["url"], ref=result["ref"], cents=cents)
         case "stripe.page.create" if error is not None:
-            invoices.page_failed(tx, UUID(payload["invoice_id"]), error=error.message[:500])
+            endpoint_id = UUID(payload["gateway"]["endpoint_id"])
+            invoices.page_failed(tx, UUID(payload["invoice_id"]), endpoint_id=endpoint_id, error=error.message[:500])
         case "stripe.refund.create":
             provider.apply_refund(tx, _reported_refund(tx, message))
         case topic if topic.startswith("stripe.account."):

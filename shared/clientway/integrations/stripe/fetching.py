@@ -56,7 +56,8 @@ def _payment(reader: Reader, about: Subject) -> dict[str, Any] | None:
     charge_id = latest if isinstance(latest, str) else charge_id
     if charge is None and charge_id:
         charge = reader.one("charge", charge_id)
-    refunds = reader.of_charge("refund", charge["id"]) if charge and charge.get("amount_refunded", 1) else []
+    # Also where the charge says that nothing was given back: it says so of refunds, too, that have failed since.
+    refunds = reader.of_charge("refund", charge["id"]) if charge and charge.get("paid", True) else []
     disputes = reader.of_charge("dispute", charge["id"]) if charge and charge.get("disputed", True) else []
     return shapes.payment(intent, charge, refunds, disputes)
 

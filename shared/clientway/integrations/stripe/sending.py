@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from clientway import queues
 from clientway.integrations.stripe import client as clients
-from clientway.integrations.stripe import keys, secrets
+from clientway.integrations.stripe import keys, secrets, shapes
 from clientway.schemas import Id, Schema
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ _FOR_NOW: Final = {409, 429}
 _LONGEST_NAME: Final = 250
 _LONGEST_ERROR: Final = 500
 _DISCONNECT: Final = "stripe.account.disconnect"
+# Two calls each, within the sender's minute.
+_MOST_CLOSED: Final = 80
+
+
+class _Unfinished(Exception):  # noqa: N818  (more of the same is left for the message's next turn)
+    pass
 
 
 class Gateway(Schema):
@@ -73,6 +79,11 @@ def send(body: str, *, last: bool) -> None:
         if not last:
             raise
         error = {"code": refusal.code, "message": refusal.detail, "retryable": True}
+    except _Unfinished as more:
+        if not last:
+            raise
+        _forget(gateway)
+        error = {"code": "unfinished", "message": str(more), "retryable": True}
     except stripe.StripeError as refusal:
         error = failure(refusal)
         if error["retryable"] and not last:
@@ -82,8 +93,8 @@ def send(body: str, *, last: bool) -> None:
             _forget(gateway)
         logger.warning("stripe refused", extra={"topic": asked.topic, "code": error["code"], "stripe_request_id": refusal.request_id})
     message = {"kind": "report", "tenant_id": asked.tenant_id, "id": asked.id, "topic": asked.topic}
-    # What is not about an endpoint says so by its own ids; where the account hangs on it, the consumer needs to know.
-    about = {**payload, "gateway": gateway.model_dump(mode="json")} if asked.topic.startswith("stripe.account.") else payload
+    # Whose account it was: the tenant may have another one by now.
+    about = {**payload, "gateway": gateway.model_dump(mode="json")}
     queues.send("STRIPE_STATE_QUEUE_URL", {**message, "payload": about, "result": result, "error": error}, group=str(asked.tenant_id))
 
 
@@ -156,7 +167,7 @@ def _create_refund(asked: Asked, gateway: Gateway, payload: dict[str, Any]) -> d
     metadata = {**payload.get("metadata", {}), "clientway_tenant": str(asked.tenant_id), "clientway_refund": str(payload["refund_id"])}
     params: Any = {**which, "amount": payload["amount_cents"], "metadata": metadata}
     made = client.v1.refunds.create(params, {"idempotency_key": str(asked.id)})
-    return {"id": made.id, "status": made.status, "failure": getattr(made, "failure_reason", None)}
+    return {"id": made.id, "status": shapes.refund_status(made.status), "failure": getattr(made, "failure_reason", None)}
 
 
 def _create_account(asked: Asked, gateway: Gateway, payload: dict[str, Any]) -> dict[str, Any]:
@@ -185,16 +196,21 @@ def _is_live() -> bool:
     return known is not None and "_live_" in known.key
 
 
-def _disconnect(_asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
-    """Delete the webhook endpoint that was made for an account, and the key. The platform's own stay."""
+def _disconnect(asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
+    """Close an account's pages, then delete the webhook endpoint that was made for it, and the key. The platform's own stay.
+
+    Nobody here would hear of what is paid at such a page any more.
+    """
     import stripe  # noqa: PLC0415
 
-    known = None if gateway.endpoint == secrets.CONNECT else secrets.fresh(gateway.endpoint)
+    platform = gateway.endpoint == secrets.CONNECT
+    known = None if platform and gateway.account_id is None else secrets.fresh(gateway.endpoint)
     if known is None:
         return {}
     try:
-        client = clients.client(known.key)
-        for one in client.v1.webhook_endpoints.list({"limit": 100}).data:
+        client = clients.client(known.key, gateway.account_id if platform else None)
+        _close_pages(client, str(asked.tenant_id))
+        for one in client.v1.webhook_endpoints.list({"limit": 100}).data if not platform else ():
             if one.url == keys.webhook_url(gateway.endpoint):
                 client.v1.webhook_endpoints.delete(one.id)
     except stripe.StripeError as error:
@@ -203,6 +219,17 @@ def _disconnect(_asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> di
             raise
     _forget(gateway)
     return {}
+
+
+def _close_pages(client: "stripe.StripeClient", tenant_id: str) -> None:
+    """Close the tenant's pages, so many at a time as can be closed in time. Raises _Unfinished while there are more."""
+    links = client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter()
+    ours = [link.id for link in links if link.metadata.to_dict().get("clientway_tenant") == tenant_id]
+    for link_id in ours[:_MOST_CLOSED]:
+        _deactivate(client, link_id)
+    if len(ours) > _MOST_CLOSED:
+        message = f"{len(ours) - _MOST_CLOSED} pages are still to be closed"
+        raise _Unfinished(message)
 
 
 def _forget(gateway: Gateway) -> None:

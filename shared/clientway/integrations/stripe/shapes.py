@@ -74,6 +74,11 @@ def account(found: Json) -> dict[str, Any]:
     return {"kind": "account", "id": found["id"], "charges_enabled": bool(found.get("charges_enabled"))}
 
 
+def refund_status(given: str | None) -> str:
+    """A refund's status as ours; those that need somebody to do something are still on their way."""
+    return _REFUNDS.get(given or "succeeded", "pending")
+
+
 def moment(seconds: int | None) -> str | None:
     """Unix seconds as RFC 3339."""
     return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None
@@ -114,7 +119,7 @@ def _failure(intent: Json | None, charge: Json | None) -> str | None:
 def _refund(found: Json) -> dict[str, Any]:
     return {
         "id": found["id"], "amount_cents": int(found["amount"]), "currency": str(found["currency"]).upper(),
-        "status": _REFUNDS.get(found.get("status") or "succeeded", "pending"), "at": moment(found["created"]),
+        "status": refund_status(found.get("status")), "at": moment(found["created"]),
         "failure": found.get("failure_reason"), "metadata": _metadata(found),
     }  # fmt: skip
 
