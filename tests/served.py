@@ -74,7 +74,7 @@ class Served:
                 stdout=output,
                 stderr=output,
             )
-        self.url = eventually(self._address, seconds=60)
+        self.url = eventually(self._address, seconds=120)
 
     def _address(self) -> str | None:
         found = re.search(r"Clientway is running\s+(\S+)", self.output())
