@@ -293,6 +293,6 @@ def translated(*, fresh: bool) -> Iterator[None]:
             case "57014":
                 raise StatementTimeout("The database took too long.", headers={"Retry-After": "2"}) from error
             case "40001" | "40P01":
-                raise SerializationConflict("Two changes met; try again.", headers={"Retry-After": "1"}) from error
+                raise SerializationConflict("Two changes collided; try again.", headers={"Retry-After": "1"}) from error
             case _:
                 raise

@@ -293,7 +293,7 @@ IDEMPOTENCY_KEY = re.compile(r"^[!-~]([ -~]{0,253}[!-~])?$")
 def require_idempotency_key(app: Api) -> None:
     """Insist on an Idempotency-Key, where money moves or a message goes out. Raises Malformed (400)."""
     if app.current_event.headers.get("idempotency-key") is None:
-        pointer = FieldError("#/header/idempotency-key", "missing", "makes a retry safe")
+        pointer = FieldError("#/header/idempotency-key", "missing", "required here: it makes a retry safe")
         raise Malformed("Send an Idempotency-Key: a repeated request must not count twice.", errors=[pointer])
 
 
@@ -361,7 +361,7 @@ def _check_query(app: Api) -> None:
         raise Malformed("The query has parameters that this endpoint does not know.", errors=errors)
     unfit = [name for name, value in app.current_event.query_string_parameters.items() if "\x00" in value]
     if unfit:
-        errors = [FieldError(f"#/query/{name}", "nul", "has a NUL character, which no text here has") for name in unfit]
+        errors = [FieldError(f"#/query/{name}", "nul", "must not contain a NUL character") for name in unfit]
         raise Malformed("The query has a NUL character.", errors=errors)
 
 

@@ -73,7 +73,7 @@ def page(
     name = request.sort.removeprefix("-")
     if name not in sorts:
         pointer = FieldError("#/query/sort", "unknown_sort", f"sort by one of {', '.join(sorted(sorts))}")
-        raise Malformed("This list cannot be sorted so.", errors=[pointer])
+        raise Malformed("This list cannot be sorted like this.", errors=[pointer])
     column, descending = sorts[name], request.sort.startswith("-")
     after = _decode(request) if request.cursor else None
     if after:

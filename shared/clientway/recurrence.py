@@ -226,7 +226,7 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        pointer = FieldError("#/time_zone", "unknown_time_zone", "no zone like America/New_York")
+        pointer = FieldError("#/time_zone", "unknown_time_zone", "not a time zone such as America/New_York")
         raise UnknownTimeZone("There is no such time zone.", errors=[pointer]) from None
 
 

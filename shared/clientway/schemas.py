@@ -42,7 +42,7 @@ def _text_only(value: Any) -> Any:
 def _calendar_only(value: Any) -> Any:
     # pydantic takes "0.5" for a moment in 1970.
     if isinstance(value, str) and not _CALENDAR.match(value):
-        message = "must be a date as of ISO 8601"
+        message = "must be a date in ISO 8601 form"
         raise ValueError(message)
     return _text_only(value)
 

@@ -201,7 +201,7 @@ def test_a_consent_is_told_and_its_ip_is_hashed(ann, add, admin_engine):
     with admin_engine.connect() as connection:
         lines = connection.execute(text("select title, metadata ->> 'state' from activities where contact_id = :c"), {"c": ann["id"]}).all()
         everything = connection.execute(text("select string_agg(to_jsonb(e)::text, '') from consent_events e")).scalar_one()
-    assert [tuple(line) for line in lines] == [("marketing by email granted", "granted")] * 3
+    assert [tuple(line) for line in lines] == [("Consent granted: marketing by e-mail", "granted")] * 3
     assert "203.0.113.7" not in everything
 
 

@@ -42,9 +42,9 @@ _REFERENCES: Mapping[str, str] = {
                                             and x.id = cast(:referred_organization_id as uuid) and x.id <> o.id)""",
 }
 _UNKNOWN = {
-    "contact_id": "no contact of this organization",
-    "owner_rep_id": "no active rep of this tenant",
-    "referred_organization_id": "no other organization of this tenant",
+    "contact_id": "not a contact of this organization",
+    "owner_rep_id": "not an active rep of this tenant",
+    "referred_organization_id": "not another organization of this tenant",
 }
 
 
@@ -185,7 +185,7 @@ class Records:
         unknown = [name for name, value in self._referred(body).items() if value is not None and not found[name]]
         if unknown:
             errors = [FieldError(f"#/{name}", f"unknown_{name.removesuffix('_id')}", _UNKNOWN[name]) for name in unknown]
-            raise Unprocessable(f"The {self.noun.replace('_', ' ')} refers to what is not there.", errors=errors)
+            raise Unprocessable(f"The {self.noun.replace('_', ' ')} refers to something that does not exist.", errors=errors)
 
 
 def check_past(tx: Tx, noun: str, **times: datetime | None) -> None:

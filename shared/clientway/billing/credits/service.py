@@ -51,7 +51,7 @@ def create(tx: Tx, invoice_id: UUID, credit: CreditNoteCreate) -> Any:
         raise InvoiceOver(f"The invoice is {invoice['status']}: nothing is owed on it.")
     balance, currency = invoice["balance_cents"], invoice["currency"]
     if credit.amount_cents > balance:
-        raise CreditTooLarge(f"On this invoice {money(balance, currency)} are owed.", balance_cents=balance)
+        raise CreditTooLarge(f"Only {money(balance, currency)} is owed on this invoice.", balance_cents=balance)
     row = {
         "id": uuid7(), "invoice_id": invoice_id, **credit.model_dump(), "currency": currency,
         "created_by": tx.actor.id if tx.actor.kind == "user" else None, "created_at": tx.now,

@@ -6,7 +6,7 @@ from clientway.errors import Conflict
 class ProvidersOwn(Conflict):
     """409: what a provider decides, its events say."""
 
-    code, title = "providers_own", "The provider's own"
+    code, title = "providers_own", "Managed by the provider"
 
 
 class DisputeTooLarge(Conflict):

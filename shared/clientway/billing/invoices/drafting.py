@@ -13,7 +13,7 @@ from clientway.errors import FieldError, Unprocessable
 from clientway.ids import uuid7
 
 _RULE = "The invoice breaks a rule."
-_ABSENT = "The invoice refers to what is not there."
+_ABSENT = "The invoice refers to something that does not exist."
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def draft(tx: Tx, invoice: InvoiceCreate) -> Draft:
     if invoice.job_id is not None and job is None:
         raise Unprocessable(_ABSENT, errors=[_unknown("#/job_id", "job", "no job of this client")])
     if terms.contact is None:
-        raise Unprocessable(_ABSENT, errors=[_unknown("#/contact_id", "contact", "no contact of this tenant")])
+        raise Unprocessable(_ABSENT, errors=[_unknown("#/contact_id", "contact", "not a contact of this tenant")])
     _check_jobs(invoice, terms)
     currency = invoice.currency or (job["currency"] if job else terms.currency)
     from_job = job is not None and not invoice.lines
@@ -84,7 +84,7 @@ def _check(invoice: InvoiceCreate) -> None:
     if invoice.contact_id is None and invoice.job_id is None:
         errors.append(FieldError("#/contact_id", "missing", "say whom it is for: a contact or a job"))
     if not invoice.lines and invoice.job_id is None and invoice.open:
-        errors.append(FieldError("#/lines", "missing", "an invoice without lines is not opened"))
+        errors.append(FieldError("#/lines", "missing", "an invoice without lines cannot be opened"))
     if invoice.due_on is not None and invoice.terms_days is not None:
         errors.append(_exclusive())
     if errors:

@@ -55,7 +55,7 @@ class InvoiceOver(Conflict):
 
 
 class InvoiceEmpty(Conflict):
-    """409: an invoice without lines is not opened."""
+    """409: an invoice without lines cannot be opened."""
 
     code, title = "invoice_empty", "Invoice empty"
 
@@ -115,7 +115,7 @@ def amounts(lines: Sequence[Line], discount_bps: int) -> Amounts:
     shares = split(discount, each)
     taxes = [half_up((one - share) * line.tax_rate_bps, BPS) for one, share, line in zip(each, shares, lines, strict=True)]
     if sum(taxes) < 0:
-        pointer = FieldError("#/lines", "negative_tax", "the tax adds up to less than nothing")
+        pointer = FieldError("#/lines", "negative_tax", "the tax adds up to less than zero")
         raise Unprocessable("The invoice breaks a rule.", errors=[pointer])
     return Amounts(subtotal, discount, sum(taxes), subtotal - discount + sum(taxes), tuple(zip(each, taxes, strict=True)))
 
@@ -123,7 +123,7 @@ def amounts(lines: Sequence[Line], discount_bps: int) -> Amounts:
 def check_due(due_on: date | None, now: datetime) -> None:
     """Refuse a due date that is a slip of the pen. Raises Unprocessable (422)."""
     if due_on is not None and abs(due_on - now.date()) > FURTHEST:
-        pointer = FieldError("#/due_on", "too_far", "more than ten years off")
+        pointer = FieldError("#/due_on", "too_far", "more than ten years from now")
         raise Unprocessable("The invoice breaks a rule.", errors=[pointer])
 
 
@@ -131,10 +131,10 @@ def check_move(invoice: Mapping[str, Any], target: InvoiceStatus) -> None:
     """Refuse a move that is none, and to void what money was taken for. Raises InvoiceMoveRefused, InvoiceHasPayments (409)."""
     current = invoice["status"]
     if target not in MOVES[current]:
-        detail = f"An invoice that is {current} does not become {target}."
+        detail = f"An invoice that is {current} cannot become {target}."
         raise InvoiceMoveRefused(detail, current=current, target=target, legal=list(MOVES[current]))
     if target == "void" and invoice["allocated_cents"]:
-        detail = "Money pays this invoice: release or refund it before the invoice is voided."
+        detail = "The invoice has payments: release or refund them before you void it."
         raise InvoiceHasPayments(detail, allocated_cents=invoice["allocated_cents"])
 
 

@@ -29,7 +29,7 @@ def apply(tx: Tx, payment_id: UUID, allocation: AllocationCreate) -> Any:
         raise PAYMENTS.absent()
     invoice = locked.books.invoices.get(allocation.invoice_id)
     if invoice is None or invoice.organization_id != locked.organization_id:
-        raise _refused("unknown_invoice", "no invoice of this client")
+        raise _refused("unknown_invoice", "not an invoice of this client")
     if invoice.currency != locked.payment["currency"]:
         raise _refused("other_currency", f"is in {invoice.currency}, the payment in {locked.payment['currency']}")
     if locked.payment["status"] != "succeeded":
@@ -39,7 +39,7 @@ def apply(tx: Tx, payment_id: UUID, allocation: AllocationCreate) -> Any:
     credit = locked.books.payments[payment_id].credit_cents
     wanted = allocation.amount_cents or min(credit, invoice.balance_cents)
     if wanted == 0 or wanted > min(credit, invoice.balance_cents):
-        detail = "The payment has no such credit left, or the invoice does not owe so much."
+        detail = "The payment has less credit left than that, or the invoice owes less."
         raise rules.NothingToApply(detail, unapplied_cents=credit, balance_cents=invoice.balance_cents)
     made = locked.books.apply(payment_id, invoice.id, wanted, tx.now)
     row = ledger.write(tx, locked.books, Writing(answer=_ANSWER))
@@ -74,4 +74,4 @@ def _tell(tx: Tx, what: str, allocation: Allocation | None) -> None:
 
 
 def _refused(code: str, message: str) -> Unprocessable:
-    return Unprocessable("The invoice cannot be paid so.", errors=[FieldError("#/invoice_id", code, message)])
+    return Unprocessable("The invoice cannot be paid like this.", errors=[FieldError("#/invoice_id", code, message)])

@@ -233,7 +233,7 @@ def _owner(payment: OrganizationPaymentCreate, targets: Sequence[_Target], locke
         found = next((invoice.organization_id for invoice in locked.books.invoices.values()), locked.quote_organization_id)
     if found is None and not (payment.contact_id or targets or payment.quote_id):
         pointer = FieldError("#/contact_id", "missing", "say whose money it is: a contact, an invoice or a quote")
-        raise Unprocessable("The payment belongs to nobody.", errors=[pointer])
+        raise Unprocessable("The payment has no client.", errors=[pointer])
     organization = locked.organizations.get(found) if found is not None else None
     if found is not None and (organization is None or not organization.live):
         if organization_id is not None:
@@ -246,21 +246,21 @@ def _check(payment: OrganizationPaymentCreate, targets: Sequence[_Target], locke
     """Who holds the account and the currency, of a payment whose references are all its client's own."""
     contact, errors = locked.contact, []
     if payment.contact_id is not None and (contact is None or not contact["live"] or ledger.as_uuid(contact["organization_id"]) != owner):
-        errors.append(FieldError("#/contact_id", "unknown_contact", "no contact of this client"))
+        errors.append(FieldError("#/contact_id", "unknown_contact", "not a contact of this client"))
     if payment.quote_id is not None and (owner is None or locked.quote_organization_id != owner):
-        errors.append(FieldError("#/quote_id", "unknown_quote", "no quote of this client"))
+        errors.append(FieldError("#/quote_id", "unknown_quote", "not a quote of this client"))
     found: list[Invoice] = []
     for target in targets:
         invoice = locked.books.invoices.get(target.invoice_id)
         if invoice is None or invoice.organization_id != owner:
-            errors.append(FieldError(target.pointer, "unknown_invoice", "no invoice of this client"))
+            errors.append(FieldError(target.pointer, "unknown_invoice", "not an invoice of this client"))
             continue
         currency = payment.currency or (found[0].currency if found else invoice.currency)
         if invoice.currency != currency:
             errors.append(FieldError(target.pointer, "other_currency", f"is in {invoice.currency}"))
         found.append(invoice)
     if errors or owner is None:
-        raise Unprocessable("The payment refers to what is not there.", errors=errors)
+        raise Unprocessable("The payment refers to something that does not exist.", errors=errors)
     for invoice in found:
         check_payable(invoice)
     return owner, payment.currency or (found[0].currency if found else locked.currency)
@@ -272,5 +272,5 @@ def check_payable(invoice: Invoice) -> None:
     Raises InvoiceNotPayable (409).
     """
     if invoice.status in ("draft", "void"):
-        detail = f"The invoice is {'a draft' if invoice.status == 'draft' else 'void'}: it takes no money."
+        detail = f"The invoice is {'a draft' if invoice.status == 'draft' else 'void'}: it cannot be paid."
         raise rules.InvoiceNotPayable(detail, invoice_id=str(invoice.id), invoice_status=invoice.status)

@@ -150,7 +150,7 @@ def _next_on(row: Mapping[str, Any], now: datetime, last_on: date | None) -> str
     """The first day from today on that no invoice was made for yet. Raises RecurrenceRefused, Unprocessable (422)."""
     start, since = date.fromisoformat(row["starts_on"]), today(row["time_zone"], now)
     if not since - _EARLIEST <= start <= since + _LATEST:
-        raise _broken("starts_on", "too_far", "more than five years ago, or ten years off")
+        raise _broken("starts_on", "too_far", "more than five years ago, or more than ten years from now")
     found = next_day(row, since if last_on is None else max(since, last_on + timedelta(days=1)))
     if found is None:
         raise _broken("rrule", "rrule_never_occurs", "has no day to come")

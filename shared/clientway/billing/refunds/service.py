@@ -100,15 +100,15 @@ def _check_left(locked: Locked, refund: RefundCreate) -> None:
     if refund.invoice_id is not None:
         invoice = locked.books.invoices.get(refund.invoice_id)
         if invoice is None or invoice.organization_id != locked.organization_id:
-            pointer = FieldError("#/invoice_id", "unknown_invoice", "no invoice of this client")
-            raise Unprocessable("The refund refers to what is not there.", errors=[pointer])
+            pointer = FieldError("#/invoice_id", "unknown_invoice", "not an invoice of this client")
+            raise Unprocessable("The refund refers to something that does not exist.", errors=[pointer])
         paying = [one for one in locked.books.live(locked.payment_id) if one.invoice_id == refund.invoice_id]
         pending = (
             one["amount_cents"] for one in locked.refunds if (one["status"], one["invoice_id"]) == ("pending", str(refund.invoice_id))
         )
         left = min(left, sum(one.held_cents for one in paying) - sum(pending))
     if refund.amount_cents > left:
-        detail = f"Of this payment {money(max(left, 0), (locked.payment or {})['currency'])} can still be given back."
+        detail = f"Of this payment {money(max(left, 0), (locked.payment or {})['currency'])} can still be refunded."
         raise RefundTooLarge(detail, left_cents=max(left, 0))
 
 

@@ -27,7 +27,7 @@ select b.version, exists (select from invoices i where i.tenant_id = app.tenant(
 class NumbersGiven(Conflict):
     """409: invoices have numbers already; the next one follows the last."""
 
-    code, title = "numbers_given", "Numbers given"
+    code, title = "numbers_given", "Numbers already given"
 
 
 def read(tx: Tx) -> Any:
@@ -44,7 +44,7 @@ def change(tx: Tx, patch: BillingSettingsPatch, *, version: int) -> Any:
     if "next_number" in sent:
         changes["last_number"] = sent["next_number"] - 1
         if before is not None and before.numbered:
-            raise NumbersGiven("Invoices have numbers already; the next one follows the last.")
+            raise NumbersGiven("Invoices already have numbers: the next one follows the last.")
     names = "".join(f"{name}, " for name in changes)
     values = "".join(f":{name}, " for name in changes)
     assignments = "".join(f"{name} = excluded.{name}, " for name in changes)

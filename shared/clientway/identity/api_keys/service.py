@@ -56,5 +56,5 @@ def create(tx: Tx, request: ApiKeyCreate) -> ApiKeyCreated:
 def revoke(tx: Tx, key_id: UUID) -> None:
     """Revoke a key at once, also the one that asks. Raises NotFound (404)."""
     if not queries.revoke(tx, key_id):
-        raise NotFound("There is no such key, or it is revoked already.")
+        raise NotFound("There is no such key, or it has been revoked.")
     effects.audit(tx, "api_key.revoked", "api_key", key_id)

@@ -57,7 +57,7 @@ def invite(tx: Tx, request: MemberInvite) -> Member:
     # Not a UUIDv7: its time would tell that the person has been known to another tenant before.
     invited = queries.invite(tx, membership_id=uuid7(), user_id=uuid4(), email_norm=email_norm, role=request.role)
     if invited["id"] is None:
-        raise AlreadyMember("This person is a member already.", member_id=invited["member_id"])
+        raise AlreadyMember("This person is already a member.", member_id=invited["member_id"])
     membership_id = UUID(invited["id"])
     mail = {
         "template": "invitation", "to": email_norm, "tenant_name": invited["tenant_name"], "inviter": tx.actor.name or "An administrator",

@@ -33,7 +33,7 @@ def revoke(tx: Tx, session_id: UUID) -> None:
     """End a session at once: one's own, or as an administrator anybody's. Raises NotFound (404)."""
     whose = queries.revoke(tx, session_id, user_id=None if tx.actor.role == "admin" else _own(tx))
     if whose is None:
-        raise NotFound("There is no such live session.")
+        raise NotFound("There is no such session, or it has ended.")
     effects.audit(tx, "session.revoked", "session", session_id, {"user_id": whose})
 
 

@@ -85,7 +85,7 @@ def create(
     with _administration(admin_connection_url) as connection:
         row = connection.execute(_CREATE, given).one_or_none()
         if row is None:
-            raise SlugTaken(f"A tenant with the slug {slug!r} exists already.", errors=[FieldError("#/slug", "taken", "choose another")])
+            raise SlugTaken(f"There is already a tenant with the slug {slug!r}.", errors=[FieldError("#/slug", "taken", "choose another")])
     return Created(tenant_id, row.user_id)
 
 
@@ -138,7 +138,7 @@ def revoke_api_key(admin_connection_url: str, *, key: str) -> UUID:
     with _administration(admin_connection_url) as connection:
         revoked: UUID | None = connection.scalar(_REVOKE, {"id": key_id, "token_hash": tokens.digest(key)})
     if revoked is None:
-        raise NotFound("There is no such key, or it is revoked already.")
+        raise NotFound("There is no such key, or it has been revoked.")
     return revoked
 
 

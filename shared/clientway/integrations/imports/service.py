@@ -39,7 +39,7 @@ _UNFINISHED: dict[str, str] = {"previewing": "preview", "queued": "commit", "run
 class ImportStateRefused(Conflict):
     """409: the import is not in a state for this; `legal` lists what it is."""
 
-    code, title = "import_state_refused", "Not now"
+    code, title = "import_state_refused", "Not in this state"
 
 
 def start(tx: Tx, given: ImportCreate) -> ImportStarted:
@@ -49,7 +49,7 @@ def start(tx: Tx, given: ImportCreate) -> ImportStarted:
     if given.mapping_id is not None:
         wanted = queries.mapping(tx, given.mapping_id)
         if wanted is None:
-            raise Unprocessable("There is no such mapping.", errors=[FieldError("#/mapping_id", "unknown", "no saved mapping of yours")])
+            raise Unprocessable("There is no such mapping.", errors=[FieldError("#/mapping_id", "unknown", "not a saved mapping of yours")])
     elif given.mapping is not None:
         mappings.check_targets(given.mapping)
     row = {
@@ -182,7 +182,7 @@ def _lock(tx: Tx, import_id: UUID) -> Any:
 def _require(status: str, action: str, sources: tuple[str, ...]) -> None:
     if status not in sources:
         legal = [name for name, (before, _) in _MOVES.items() if status in before]
-        raise ImportStateRefused(f"An import that is {status} does not {action}.", current=status, legal=legal)
+        raise ImportStateRefused(f"This cannot be done ({action}) while the import is {status}.", current=status, legal=legal)
 
 
 def _as_csv(columns: list[str], rows: list[dict[str, Any]]) -> bytes:

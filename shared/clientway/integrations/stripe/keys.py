@@ -56,7 +56,7 @@ def take_in(given: StripeKeyUpload, *, now: float) -> StripeKeyAccepted:
     try:
         ticket = tickets.verify(given.ticket, os.environ["STRIPE_TICKET_KEY"].encode(), now=now)
     except tickets.BadTicket:
-        raise TicketRefused("The ticket is not valid (any more). Ask for another one.") from None
+        raise TicketRefused("The ticket is not valid, or has expired: ask for a new one.") from None
     client = clients.client(given.restricted_key)
     account_id = _account(client)
     if ticket.account_id not in {None, account_id}:

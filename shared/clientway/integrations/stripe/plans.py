@@ -28,7 +28,7 @@ def create(tx: Tx, plan: PlanCreate) -> Any:
     plan_id = uuid7()
     answer = queries.insert_plan(tx, plan_id, plan.model_dump())
     if answer is None:
-        raise PlanExists("A plan is named for this lookup key.", errors=[FieldError("#/lookup_key", "taken", "has a plan")])
+        raise PlanExists("There is already a plan for this lookup key.", errors=[FieldError("#/lookup_key", "taken", "already has a plan")])
     effects.audit(tx, "stripe_plan.created", "stripe_plan", plan_id, plan.model_dump())
     return answer
 

@@ -93,7 +93,7 @@ def _ask(operation: str, **given: Any) -> Any:
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
         if code == "ParameterNotFound":
             return None
-        raise SecretsAway("What keeps the keys cannot be reached at the moment.", headers={"Retry-After": "5"}) from error
+        raise SecretsAway("The key store cannot be reached at the moment.", headers={"Retry-After": "5"}) from error
 
 
 def _is_endpoint(endpoint: str) -> bool:

@@ -71,7 +71,9 @@ def change(tx: Tx, account_id: UUID, patch: ClientAccountPatch, *, version: int)
         legal = _LEGAL[locked.status]
         raise AccountStatusRefused(f"An account that is {locked.status} cannot become {status}.", current=locked.status, legal=list(legal))
     if patch.assigned_rep_id is not None and not locked.rep_is_active:
-        raise Unprocessable("The rep cannot be assigned.", errors=[FieldError("#/assigned_rep_id", "unknown", "no active rep of yours")])
+        raise Unprocessable(
+            "The rep cannot be assigned.", errors=[FieldError("#/assigned_rep_id", "unknown", "not an active rep of yours")]
+        )
     if status == "cancelled" and status != locked.status:
         changes["support_plan_status"] = "cancelled"
     if not changes:

@@ -88,7 +88,7 @@ def kept(row: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
     if row["postal"] and not postal and ("postal" in sent or "country" in sent):
         errors.append(FieldError("#/postal", "invalid_postal", "not a postal code of this country"))
     if sent.get("time_zone") and sent["time_zone"] not in contacts.time_zones():
-        errors.append(FieldError("#/time_zone", "unknown_time_zone", "no time zone of the IANA database"))
+        errors.append(FieldError("#/time_zone", "unknown_time_zone", "not a time zone of the IANA database"))
     if errors:
         raise Unprocessable("The address breaks a rule.", errors=errors)
     state = rules.us_state(row["state"]) if row["country"] == "US" else row["state"]

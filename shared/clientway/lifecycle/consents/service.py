@@ -18,6 +18,8 @@ from clientway.lifecycle.contacts import existence
 from clientway.lifecycle.records import CLOCK_SKEW
 from clientway.paging import Request, one
 
+_CHANNELS = {"email": "e-mail", "phone": "phone", "sms": "text message"}
+
 
 def find(tx: Tx, contact_id: UUID, request: Request, *, channel: str | None, purpose: str | None, current: bool | None) -> Any:
     """A page of a contact's ledger, or of what counts of it. Raises NotFound (404)."""
@@ -84,7 +86,7 @@ def settle(
 
 
 def _tell(tx: Tx, contact_id: UUID, organization_id: UUID | None, told: dict[str, Any], occurred_at: datetime) -> None:
-    title = f"{told['purpose']} by {told['channel']} {told['state']}"
+    title = f"Consent {told['state']}: {told['purpose']} by {_CHANNELS[told['channel']]}"
     effects.record(
         tx, "consent_changed", title, organization_id=organization_id, contact_id=contact_id, metadata=told, occurred_at=occurred_at
     )

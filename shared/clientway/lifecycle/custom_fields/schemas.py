@@ -36,7 +36,7 @@ class CustomFieldCreate(Schema):
     @model_validator(mode="after")
     def _only_a_select_has_options(self) -> Self:
         if (self.kind == "select") != (self.options is not None):
-            message = "a select has options, and nothing else has"
+            message = "a select needs options, and nothing else has them"
             raise ValueError(message)
         return self
 

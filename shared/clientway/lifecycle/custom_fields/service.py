@@ -56,7 +56,7 @@ def create(tx: Tx, field: CustomFieldCreate) -> Any:
         holder = queries.holder(tx, field.key)
         if holder is None:
             raise TooManyCustomFields(f"A tenant has {MOST} fields at most; archive one.", limit=MOST)
-        pointer = FieldError("#/key", "taken", "is another's")
+        pointer = FieldError("#/key", "taken", "already taken")
         raise CustomFieldExists("Another field has this key.", errors=[pointer], existing_id=str(holder))
     effects.audit(tx, "custom_field.created", "custom_field", field_id, field.model_dump(mode="json"))
     return answer
@@ -128,7 +128,7 @@ _READ: Mapping[str, Any] = {
 
 
 def _no_filter(code: str, message: str) -> Malformed:
-    return Malformed("The list cannot be filtered so.", errors=[FieldError("#/query/custom", code, message)])
+    return Malformed("The list cannot be filtered like this.", errors=[FieldError("#/query/custom", code, message)])
 
 
 def _absent() -> NotFound:

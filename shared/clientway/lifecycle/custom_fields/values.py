@@ -48,7 +48,9 @@ def settle(definitions: Sequence[Mapping[str, Any]], sent: Mapping[str, Any], cu
     Raises Unprocessable (422) for a key that is no field, a value of another kind, and a required field left out or cleared.
     """
     known = {field["key"]: field for field in definitions}
-    errors = [FieldError(f"#/custom_fields/{key}", "unknown_field", "no field of this tenant") for key in sent if key not in known]
+    errors = [
+        FieldError(f"#/custom_fields/{key}", "unknown_field", "not a custom field of this tenant") for key in sent if key not in known
+    ]
     for key, value in sent.items():
         field = known.get(key)
         if field is not None and value is not None and not _fits(field, value):

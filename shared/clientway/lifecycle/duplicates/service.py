@@ -55,7 +55,7 @@ def scan(tx: Tx, wanted: DuplicateScan) -> DuplicateScanned:
     if wanted.contact_id is not None:
         own = _examine(tx, [wanted.contact_id])
         if own is None:
-            pointer = FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")
+            pointer = FieldError("#/contact_id", "unknown_contact", "not a contact of this tenant")
             raise NotFound("There is no such contact.", errors=[pointer])
         return DuplicateScanned(scanned=max(1, scanned), suggested=own, complete=scanned < AT_ONCE)
     return DuplicateScanned(scanned=scanned, suggested=suggested, complete=scanned < AT_ONCE)

@@ -104,13 +104,13 @@ def _candidates(tx: Tx, contact_ids: Sequence[UUID], pointer: str) -> list[Candi
     found = queries.lock_candidates(tx, contact_ids)
     unknown = [place for place, one in enumerate(contact_ids) if one not in found]
     if unknown:
-        errors = [FieldError(pointer.format(place), "unknown_contact", "no contact of this tenant") for place in unknown]
-        raise Unprocessable("The household refers to who is not there.", errors=errors)
+        errors = [FieldError(pointer.format(place), "unknown_contact", "not a contact of this tenant") for place in unknown]
+        raise Unprocessable("The household refers to somebody who does not exist.", errors=errors)
     return list(found.values())
 
 
 def _elsewhere(one: Candidate) -> InAnotherHousehold:
-    return InAnotherHousehold("A contact is of one household at most.", contact_id=str(one.id), household_id=str(one.household_id))
+    return InAnotherHousehold("A contact belongs to one household at most.", contact_id=str(one.id), household_id=str(one.household_id))
 
 
 def _absent() -> NotFound:

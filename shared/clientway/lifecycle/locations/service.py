@@ -66,7 +66,7 @@ def change(tx: Tx, location_id: UUID, patch: LocationPatch, *, version: int) -> 
     sent = patch.model_dump(mode="json", exclude_unset=True)
     if sent.get("is_primary") is False and target["is_primary"]:
         pointer = FieldError("#/is_primary", "needs_a_successor", "make another location primary instead")
-        raise Unprocessable("An organization with locations has a primary one.", errors=[pointer])
+        raise Unprocessable("An organization with locations always has a primary one.", errors=[pointer])
     row = {name: target[name] for name in LocationPatch.model_fields} | sent
     facts = _facts(row, dossier.region, sent=sent)
     row |= facts

@@ -103,7 +103,7 @@ def change(tx: Tx, organization_id: UUID, patch: OrganizationPatch, *, version: 
         kind = _CONSTRAINTS.get(db.constraint_name(error) or "")
         if kind is None:
             raise
-        pointer = FieldError(f"#/{kind}", "taken", "is another's")
+        pointer = FieldError(f"#/{kind}", "taken", "already taken")
         raise OrganizationExists(f"Another organization has this {kind}.", errors=[pointer]) from None
     changed = {name: value for name, value in sent.items() if value != dossier.organization[name]}
     if tags != dossier.tags:
@@ -135,7 +135,7 @@ def restore(tx: Tx, organization_id: UUID) -> Any:
         _explain(queries.obstacle(tx, {**dossier.organization, "assigned_rep_id": None}, besides=organization_id))
         in_the_way = queries.contact_in_the_way(tx, organization_id, deleted_at)
         if in_the_way is not None:
-            raise ContactInTheWay("A contact of the organization shares its e-mail with a live one.", existing_id=in_the_way)
+            raise ContactInTheWay("A contact of the organization has the same e-mail address as another contact.", existing_id=in_the_way)
         queries.restore(tx, organization_id, deleted_at)
         stages.reconsider(tx, [organization_id])
         effects.audit(tx, "organization.restored", "organization", organization_id)
@@ -145,7 +145,7 @@ def restore(tx: Tx, organization_id: UUID) -> Any:
 
 def _check_source(row: dict[str, Any]) -> None:
     if row["source_id"] is not None and row["source"] is None:
-        pointer = FieldError("#/source_id", "source_missing", "an id means something within its source alone")
+        pointer = FieldError("#/source_id", "source_missing", "an id only has a meaning within its source")
         raise Unprocessable("A source_id needs a source.", errors=[pointer])
 
 
@@ -153,9 +153,9 @@ def _explain(obstacle: queries.Obstacle | None) -> None:
     if obstacle is None:
         return
     if obstacle.kind == "assigned_rep_id":
-        pointer = FieldError("#/assigned_rep_id", "unknown_rep", "no active rep of this tenant")
+        pointer = FieldError("#/assigned_rep_id", "unknown_rep", "not an active rep of this tenant")
         raise Unprocessable("The rep cannot be assigned.", errors=[pointer])
-    pointer = FieldError(f"#/{obstacle.kind}", "taken", "is another's")
+    pointer = FieldError(f"#/{obstacle.kind}", "taken", "already taken")
     raise OrganizationExists(f"Another organization has this {obstacle.kind}.", errors=[pointer], existing_id=obstacle.existing_id)
 
 

@@ -39,7 +39,7 @@ def revise(before: Mapping[str, Any], sent: Mapping[str, Any], now: str) -> dict
     if status == current:
         return dict(sent)
     if status not in NEXT[current]:
-        detail = f"A quote that is {current} does not become {status}."
+        detail = f"A quote that is {current} cannot become {status}."
         raise QuoteMoveRefused(detail, current=current, target=status, legal=list(NEXT[current]))
     # Nobody answers what they have not seen.
     seen = {"viewed_at": now} if status in ("accepted", "declined") and before["viewed_at"] is None else {}

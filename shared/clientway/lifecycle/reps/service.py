@@ -76,4 +76,4 @@ def _check_email(email: str | None) -> None:
 
 
 def _no_member() -> Unprocessable:
-    return Unprocessable("The user is no member.", errors=[FieldError("#/user_id", "unknown_user", "no member of this tenant")])
+    return Unprocessable("The user is not a member.", errors=[FieldError("#/user_id", "unknown_user", "not a member of this tenant")])

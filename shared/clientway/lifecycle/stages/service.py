@@ -99,7 +99,7 @@ def convert(tx: Tx, organization_id: UUID, conversion: Conversion) -> Any:
     from the blacklist, Unprocessable (422) for a start in the future, NotFound (404).
     """
     if conversion.client_since is not None and conversion.client_since > tx.now:
-        pointer = FieldError("#/client_since", "in_the_future", "a client since a time to come")
+        pointer = FieldError("#/client_since", "in_the_future", "must not lie in the future")
         raise Unprocessable("client_since lies in the future.", errors=[pointer])
     standing = _lock(tx, organization_id)
     if standing.stage is not Stage.CLIENT:

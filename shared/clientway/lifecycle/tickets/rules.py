@@ -21,6 +21,6 @@ def revise(before: Mapping[str, Any], sent: Mapping[str, Any], now: str) -> dict
     if "csat" in sent:
         if sent["csat"] is not None and not resolved:
             pointer = FieldError("#/csat", "not_resolved", "rates how a ticket was resolved")
-            raise Unprocessable("Only a resolved ticket is rated.", errors=[pointer])
+            raise Unprocessable("Only a resolved ticket can be rated.", errors=[pointer])
         changes["csat_at"] = None if sent["csat"] is None else now
     return changes

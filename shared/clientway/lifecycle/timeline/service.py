@@ -55,15 +55,15 @@ def list_lines(
 def _check(tx: Tx, organization_id: UUID, activity: ActivityCreate) -> None:
     errors = []
     if activity.activity_type in _OWN:
-        errors.append(FieldError("#/activity_type", "reserved", "written by Clientway itself, with the change it tells of"))
+        errors.append(FieldError("#/activity_type", "reserved", "written by Clientway itself, together with the change"))
     if activity.occurred_at is not None and activity.occurred_at > tx.now + _CLOCK_SKEW:
         errors.append(FieldError("#/occurred_at", "in_the_future", "lies in the future"))
     if len(json.dumps(activity.metadata)) > _MOST_METADATA:
         errors.append(FieldError("#/metadata", "too_large", f"at most {_MOST_METADATA} bytes of JSON"))
     # Without escaped backslashes, or somebody who writes about "\u0000" would be taken for one who sends it.
     if "\\u0000" in json.dumps(activity.metadata).replace("\\\\", ""):
-        errors.append(FieldError("#/metadata", "invalid", "must not hold NUL"))
+        errors.append(FieldError("#/metadata", "invalid", "must not contain a NUL character"))
     if not errors and activity.contact_id is not None and not queries.contact_belongs(tx, activity.contact_id, organization_id):
-        errors.append(FieldError("#/contact_id", "unknown", "no contact of this organization"))
+        errors.append(FieldError("#/contact_id", "unknown", "not a contact of this organization"))
     if errors:
         raise Unprocessable("The activity breaks a rule.", errors=errors)

@@ -22,7 +22,7 @@ AT_ONCE: Final = 20_000
 class AudienceDrifted(Conflict):
     """409: what the dry run showed is not what would be sent now; `expected`, `found` and `by_reason` say how it differs."""
 
-    code, title = "audience_drifted", "Otherwise than in the dry run"
+    code, title = "audience_drifted", "Audience changed since the dry run"
 
 
 class DryRunRequired(Conflict):
@@ -81,7 +81,7 @@ def ready(campaign: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 def within(counts: Counts) -> None:
     """Raise AudienceTooLarge (409) for more than one campaign takes."""
     if counts.total > LARGEST_AUDIENCE:
-        detail = f"The audience has {counts.total:,} contacts, and {LARGEST_AUDIENCE:,} is the most."
+        detail = f"The audience has {counts.total:,} contacts; {LARGEST_AUDIENCE:,} are allowed."
         raise AudienceTooLarge(detail, total=counts.total, most=LARGEST_AUDIENCE)
 
 
@@ -94,7 +94,7 @@ def resume(tx: Tx, campaign_id: UUID) -> Any:
     """Go on with a campaign; one that was stopped for its complaints takes an admin. Raises NotFound, MoveRefused, Forbidden."""
     campaign = held(tx, campaign_id)
     if campaign["status"] == "stopped" and tx.actor.role not in roles_allowed("campaigns:restart"):
-        raise Forbidden("It was stopped for its complaints: an admin may send it on.")
+        raise Forbidden("The campaign was stopped because of complaints: only an admin may resume it.")
     if rules.settled(campaign["status"], "resume"):
         return read(tx, campaign_id)
     answer = _moved(tx, campaign, "resume", {"status_reason": None})
@@ -148,6 +148,6 @@ def _compared(campaign: Mapping[str, Any], parts: dict[str, str], counts: Counts
     if not wanted.accept_drift:
         reasons = sorted(before["excluded"].keys() | counts.excluded.keys())
         by_reason = {one: {"expected": before["excluded"].get(one, 0), "found": counts.excluded.get(one, 0)} for one in reasons}
-        detail = f"Since the dry run there changed: {', '.join(changed)}. Look at a new one, or accept what changed."
+        detail = f"Changed since the dry run: {', '.join(changed)}. Look at a new one, or accept the changes."
         raise AudienceDrifted(detail, **drift, by_reason=by_reason)
     return drift

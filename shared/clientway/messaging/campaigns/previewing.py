@@ -61,7 +61,7 @@ def send_test(tx: Tx, campaign_id: UUID, asked: CampaignTest) -> Any:
     errors = [FieldError("#/to", "no_member", "only members of the tenant get a test")] if known != set(to) else []
     seen = preview(tx, campaign_id, asked.contact_id)
     if seen.subject is None:
-        errors.append(FieldError("#/to", "other_channel", "a text message is not tried by mail: look at its preview"))
+        errors.append(FieldError("#/to", "other_channel", "a text message cannot be tested by mail: look at its preview"))
     if errors:
         raise CampaignRefused("The test cannot be sent.", errors=errors)
     effects.audit(tx, "campaign.tested", "campaign", campaign_id, {"to": to})
@@ -76,5 +76,5 @@ def _person(tx: Tx, campaign: Mapping[str, Any], contact_id: UUID) -> dict[str, 
        where c.tenant_id = app.tenant() and c.id = :contact_id"""
     row = tx.execute(text(statement), {"contact_id": contact_id}).mappings().one_or_none()
     if row is None:
-        raise refused("contact_id", "unknown_contact", "no contact of this tenant")
+        raise refused("contact_id", "unknown_contact", "not a contact of this tenant")
     return dict(row)

@@ -69,7 +69,7 @@ def after(status: Status, move: Move) -> Status:
     """The state that a move leads to. Raises MoveRefused (409) with the moves that would be legal."""
     found = MOVES[move].get(status)
     if found is None:
-        raise MoveRefused(f"A campaign that is {status} cannot do this ({move}).", campaign_status=status, legal=legal(status))
+        raise MoveRefused(f"This cannot be done ({move}) while the campaign is {status}.", campaign_status=status, legal=legal(status))
     return found
 
 

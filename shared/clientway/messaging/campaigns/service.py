@@ -129,7 +129,7 @@ def check_times(scheduled_at: datetime | None, ends_at: datetime | None, now: da
     """Raise CampaignRefused (422) unless it ends after it begins, and both lie in a time that anybody plans for."""
     for name, moment in (("scheduled_at", scheduled_at), ("ends_at", ends_at)):
         if moment is not None and moment > now + _FARTHEST:
-            raise refused(name, "too_far", "more than two years off")
+            raise refused(name, "too_far", "more than two years from now")
     if ends_at is not None and ends_at <= max(scheduled_at or now, now):
         raise refused("ends_at", "before_start", "it has to end after it begins, and not in the past")
 
@@ -168,7 +168,7 @@ def _check(tx: Tx, row: Mapping[str, Any], changed: AbstractSet[str]) -> None:
         try:
             audience.where(tx, row)
         except NotFound:
-            raise refused("segment_id", "unknown_segment", "no segment of this tenant") from None
+            raise refused("segment_id", "unknown_segment", "not a segment of this tenant") from None
 
 
 def _one_of(row: Mapping[str, Any]) -> list[FieldError]:

@@ -60,7 +60,7 @@ def create(tx: Tx, asked: EmailMessageCreate) -> Any:
     of = messaging_settings.of(tx)
     rendered = rules.render(source, {**recipient, "tenant": of.variables, "data": asked.data})
     if not rendered.text.strip():
-        raise Unprocessable("The mail says nothing.", errors=[FieldError("#/data", "says_nothing", "the template renders empty with it")])
+        raise Unprocessable("The mail would be empty.", errors=[FieldError("#/data", "says_nothing", "the template renders empty with it")])
     message_id = uuid7()
     row = {
         "contact_id": asked.contact_id, "to": to, "template": asked.template, "data": asked.data, "subject": rendered.subject,
@@ -118,8 +118,8 @@ def _recipient(tx: Tx, asked: EmailMessageCreate) -> tuple[list[str], dict[str, 
             return _addresses(asked), {}, templates.source(tx, asked.template, "email")
         found = people.person_and_source(tx, asked.contact_id, asked.template)
         if found is None:
-            error = FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")
-            raise Unprocessable("The mail names nobody.", errors=[error])
+            error = FieldError("#/contact_id", "unknown_contact", "not a contact of this tenant")
+            raise Unprocessable("The mail has no recipient.", errors=[error])
         person, own = found
         source = own or templates.built_in(asked.template, "email")
     except NotFound:
@@ -133,7 +133,7 @@ def _recipient(tx: Tx, asked: EmailMessageCreate) -> tuple[list[str], dict[str, 
 def _addresses(asked: EmailMessageCreate) -> list[str]:
     """Each address once, in the one form that suppressions know it by."""
     given = [normalise.email(address) for address in asked.to or ()]
-    errors = [FieldError(f"#/to/{n}", "invalid_email", "is no e-mail address") for n, address in enumerate(given) if address is None]
+    errors = [FieldError(f"#/to/{n}", "invalid_email", "not an e-mail address") for n, address in enumerate(given) if address is None]
     if errors:
-        raise Unprocessable("The mail cannot be sent so.", errors=errors)
+        raise Unprocessable("The mail cannot be sent like this.", errors=errors)
     return list(dict.fromkeys(address for address in given if address is not None))

@@ -36,7 +36,9 @@ def compiled(node: Resolved, *, now: datetime, zone: str, pointer: str = "#/defi
     compiling = _Compiling(now, ZoneInfo(zone))
     sql = compiling.node(node)
     if len(sql) > MOST_SQL:
-        raise SegmentTooLarge("Split it up.", errors=[FieldError(pointer, "segment_too_large", "is more than a statement may hold")])
+        raise SegmentTooLarge(
+            "The segment is too large: split it up.", errors=[FieldError(pointer, "segment_too_large", "is more than a statement may hold")]
+        )
     if ":seg_now" in sql:
         compiling.parameters["seg_now"] = now
     return Where(sql, compiling.parameters, sentence(node))

@@ -139,7 +139,7 @@ def _too_much(definition: Any, pointer: str) -> Iterator[FieldError]:
     while waiting:
         node, depth = waiting.pop()
         if depth > MOST_DEPTH:
-            yield FieldError(pointer, "too_deep", f"groups stand in groups {MOST_DEPTH} deep at most")
+            yield FieldError(pointer, "too_deep", f"groups nest {MOST_DEPTH} deep at most")
             return
         if not isinstance(node, dict):
             continue
@@ -231,7 +231,7 @@ class _Resolving:
         if node.segment in above:
             raise _Wrong(pointer, "cycle", "would belong to itself")
         if segment is None:
-            raise _Wrong(pointer, "unknown_segment", "no segment of this tenant")
+            raise _Wrong(pointer, "unknown_segment", "not a segment of this tenant")
         if segment.kind != "dynamic":
             return Members(segment.id, segment.name)
         if len(above) >= MOST_NESTED:
@@ -276,7 +276,10 @@ def resolve(node: Any, pointer: str, *, custom: Mapping[str, Field], known: Mapp
     resolving = _Resolving(custom, known, [])
     found = resolving.node(node, pointer, above)
     if resolving.leaves > MOST_EXPANDED:
-        raise SegmentTooLarge("Split it up.", errors=[FieldError(pointer, "segment_too_large", f"{MOST_EXPANDED} conditions at most")])
+        raise SegmentTooLarge(
+            "The segment is too large: split it up.",
+            errors=[FieldError(pointer, "segment_too_large", f"{MOST_EXPANDED} conditions at most")],
+        )
     if resolving.errors or found is None:
         raise _refused(resolving.errors)
     return found

@@ -41,7 +41,7 @@ class SegmentCreate(Schema):
             message = "a dynamic segment and a snapshot have a definition, a manual segment has none"
             raise ValueError(message)
         if self.kind != "manual" and self.contact_ids:
-            message = "members are put into a manual segment alone"
+            message = "only a manual segment takes members"
             raise ValueError(message)
         return self
 

@@ -124,7 +124,7 @@ def change(tx: Tx, segment_id: UUID, patch: SegmentPatch, *, version: int) -> An
     if "definition" in sent:
         if row.kind != "dynamic":
             raise Unprocessable(
-                "The segment breaks a rule.", errors=[FieldError("#/definition", "not_dynamic", "only a dynamic segment's")]
+                "The segment breaks a rule.", errors=[FieldError("#/definition", "not_dynamic", "only a dynamic segment has one")]
             )
         after["english"] = _where(tx, segment_id, sent["definition"], "#/definition").english
     answer = queries.update(tx, segment_id, after)
@@ -139,7 +139,7 @@ def delete(tx: Tx, segment_id: UUID, *, version: int) -> None:
     _locked(tx, segment_id, version)
     users = queries.users(tx, segment_id)
     if users:
-        raise SegmentInUse("It is in use: by campaigns under way or by other segments.", used_by=users)
+        raise SegmentInUse("The segment is in use by campaigns under way or by other segments.", used_by=users)
     queries.delete(tx, segment_id)
     effects.audit(tx, "segment.deleted", "segment", segment_id)
 
@@ -151,7 +151,7 @@ def preview(tx: Tx, asked: SegmentPreviewRequest) -> SegmentPreview:
     try:
         found = _where(tx, asked.segment_id, definition, "#/definition")
     except NotFound as absent:
-        pointer = FieldError("#/segment_id", "unknown_segment", "no segment of this tenant")
+        pointer = FieldError("#/segment_id", "unknown_segment", "not a segment of this tenant")
         raise Unprocessable(absent.detail, errors=[pointer]) from None
     count, sample = queries.preview(tx, found, most=MOST_MEMBERS, shown=SAMPLE)
     return SegmentPreview(
@@ -182,7 +182,7 @@ def remove_member(tx: Tx, segment_id: UUID, contact_id: UUID) -> None:
     """Take a contact out of a manual segment. Raises NotFound (404) for the segment and the member, NotManual (409)."""
     _manual(tx, segment_id)
     if not queries.remove_member(tx, segment_id, contact_id):
-        raise NotFound("The contact is no member of the segment.")
+        raise NotFound("The contact is not a member of the segment.")
     effects.audit(tx, "segment.member_removed", "segment", segment_id, {"contact_id": str(contact_id)})
 
 
@@ -265,13 +265,13 @@ def _take(tx: Tx, segment_id: UUID, found: Where) -> None:
 def _add(tx: Tx, segment_id: UUID, contact_ids: list[UUID]) -> SegmentMembersAdded:
     row = queries.add_members(tx, segment_id, contact_ids)
     if row.missing:
-        errors = [FieldError(f"#/contact_ids/{place}", "unknown_contact", "no contact of this tenant") for place in row.missing]
-        raise Unprocessable("Some of the contacts are not there.", errors=errors)
+        errors = [FieldError(f"#/contact_ids/{place}", "unknown_contact", "not a contact of this tenant") for place in row.missing]
+        raise Unprocessable("Some of the contacts do not exist.", errors=errors)
     return SegmentMembersAdded(added=row.added, already=row.known - row.added)
 
 
 def _taken(holder: UUID | None) -> SegmentExists:
-    pointer = FieldError("#/name", "taken", "is another's")
+    pointer = FieldError("#/name", "taken", "already taken")
     return SegmentExists("Another segment has this name.", errors=[pointer], existing_id=None if holder is None else str(holder))
 
 

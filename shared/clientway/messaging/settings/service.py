@@ -129,7 +129,7 @@ def _checked(sent: dict[str, Any], before: Any) -> dict[str, Any]:
     if sent.get("reply_to") is not None:
         address = normalise.email(sent["reply_to"])
         if address is None:
-            errors.append(FieldError("#/reply_to", "invalid_email", "is no e-mail address"))
+            errors.append(FieldError("#/reply_to", "invalid_email", "not an e-mail address"))
         sent["reply_to"] = address
     if {"quiet_until", "quiet_from"} & sent.keys():
         until = sent.get("quiet_until") or (before.quiet_until if before else _QUIET_UNTIL)

@@ -63,7 +63,7 @@ def find(tx: Tx, request: Request, *, channel: Channel | None, reason: Reason | 
         kind: Channel = channel or ("email" if "@" in address else "sms")
         normal = _read(tx, kind, address)
         if normal is None:
-            raise Malformed("The address is none.", errors=[FieldError("#/query/address", f"invalid_{_WORDS[kind]}", "is not one")])
+            raise Malformed("This is not a valid address.", errors=[FieldError("#/query/address", f"invalid_{_WORDS[kind]}", "is not one")])
         known = (kind, normal)
     return queries.find(tx, request, channel=channel, reason=reason, address=known, standing=standing)
 
@@ -97,9 +97,9 @@ def remove(tx: Tx, suppression_id: UUID, reason: str) -> Any:
     if row is None:
         raise _absent()
     if row.reason in OWN_WORD and tx.actor.role != "admin":
-        raise Forbidden("The recipient asked for it; only an admin may lift it.")
+        raise Forbidden("The recipient asked for this suppression: only an admin may lift it.")
     if row.lifted_at is not None:
-        raise AlreadyLifted("The address was taken off the list before.", lifted_at=rfc3339(row.lifted_at))
+        raise AlreadyLifted("This suppression has already been lifted.", lifted_at=rfc3339(row.lifted_at))
     _lift(tx, suppression_id, row.channel, row.reason, reason)
     return read(tx, suppression_id)
 

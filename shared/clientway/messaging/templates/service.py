@@ -67,8 +67,8 @@ def create(tx: Tx, template: MessageTemplateCreate) -> Any:
     answer = queries.insert(tx, template_id, template.model_dump())
     if answer is None:
         holder = queries.holder(tx, template.key, template.channel)
-        pointer = FieldError("#/key", "taken", "is another's")
-        raise TemplateExists("There is a template of this key.", errors=[pointer], existing_id=str(holder))
+        pointer = FieldError("#/key", "taken", "already taken")
+        raise TemplateExists("There is already a template with this key.", errors=[pointer], existing_id=str(holder))
     effects.audit(tx, "message_template.created", "message_template", template_id, template.model_dump(mode="json"))
     return answer
 
@@ -133,8 +133,8 @@ def preview(tx: Tx, asked: TemplatePreview) -> TemplatePreviewed:
     if asked.contact_id is not None:
         person = queries.person(tx, asked.contact_id)
         if person is None:
-            error = FieldError("#/contact_id", "unknown_contact", "no contact of this tenant")
-            raise Unprocessable("The preview names somebody unknown.", errors=[error])
+            error = FieldError("#/contact_id", "unknown_contact", "not a contact of this tenant")
+            raise Unprocessable("The preview is for a contact who does not exist.", errors=[error])
         recipient |= variables(person)
     # Nobody is unsubscribed by whoever looks at a preview.
     url = f"{settings().public_url}/u/preview"

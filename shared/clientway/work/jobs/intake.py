@@ -53,6 +53,6 @@ def _check_form(order: JobWithClientCreate) -> None:
         hint = "either a client whom you have or one to find or make"
         errors = [FieldError(f"#/{name}", "one_of", hint) for name in ("org_client_id", "client")]
     elif order.client is not None and order.address_id is not None:
-        errors = [FieldError("#/address_id", "one_of", "the address of `client` stands in there")]
+        errors = [FieldError("#/address_id", "one_of", "the address of a `client` belongs inside it")]
     if errors:
         raise Unprocessable("The booking breaks a rule.", errors=errors)

@@ -110,9 +110,9 @@ def check_times(start: datetime, end: datetime | None, now: datetime) -> None:
     """Refuse times that cannot be a job's. Raises Unprocessable (422)."""
     errors = []
     if abs(start - now) > FURTHEST:
-        errors.append(FieldError("#/start_at", "too_far", "more than ten years off"))
+        errors.append(FieldError("#/start_at", "too_far", "more than ten years from now"))
     elif end is not None and end <= start:
-        errors.append(FieldError("#/end_at", "before_start", "not later than the start"))
+        errors.append(FieldError("#/end_at", "before_start", "must be later than the start"))
     elif end is not None and end - start > LONGEST:
         errors.append(FieldError("#/end_at", "too_long", "a job lasts 30 days at most"))
     if errors:
@@ -151,7 +151,7 @@ def _stamps(before: Change, sent: Change, now: datetime) -> dict[str, Any]:
     if "status_reason" not in sent:
         stamps["status_reason"] = None
     if before["status"] == "completed" and not sent.get("status_reason"):
-        raise Unprocessable("The job breaks a rule.", errors=[FieldError("#/status_reason", "missing", "say why it is taken up again")])
+        raise Unprocessable("The job breaks a rule.", errors=[FieldError("#/status_reason", "missing", "say why the job is reopened")])
     return stamps
 
 

@@ -15,7 +15,7 @@ def _known(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        message = "is no time zone of the IANA database"
+        message = "not a time zone of the IANA database"
         raise ValueError(message) from None
     return name
 

@@ -19,11 +19,11 @@ from clientway.work.jobs.rules import OPEN, JobOverlaps, check_start, check_time
 from clientway.work.jobs.schemas import JobCreate, JobPatch, flags
 
 _UNKNOWN = {
-    "contact_id": "no contact of this tenant",
+    "contact_id": "not a contact of this tenant",
     "org_client_id": "no client of this tenant",
     "service_id": "no service that is offered",
-    "address_id": "no address of this client",
-    "assignee_id": "no active rep of this tenant",
+    "address_id": "not an address of this client",
+    "assignee_id": "not an active rep of this tenant",
 }
 _TOLD = {
     "scheduled": "job_scheduled", "in_progress": "job_started", "completed": "job_completed", "canceled": "job_canceled",
@@ -139,7 +139,7 @@ def change(tx: Tx, job_id: UUID, patch: JobPatch, *, version: int) -> Any:
 def unknown(*names: str) -> Unprocessable:
     """422 for fields that name what is not there."""
     errors = [FieldError(f"#/{name}", f"unknown_{name.removesuffix('_id')}", _UNKNOWN[name]) for name in names]
-    return Unprocessable("The job refers to what is not there.", errors=errors)
+    return Unprocessable("The job refers to something that does not exist.", errors=errors)
 
 
 def _tell(tx: Tx, kind: str, job: Mapping[str, Any], **more: Any) -> None:

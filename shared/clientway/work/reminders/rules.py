@@ -71,7 +71,7 @@ def parse(given: Sequence[Mapping[str, Any]], *, pointer: str = "#/reminder_rule
         names.add((rule.type, rule.name))
     errors += [FieldError(pointer, "too_many", f"at most {MOST_RULES} rules of a type") for n in counts.values() if n > MOST_RULES]
     if errors:
-        raise Unprocessable("The rules of reminders cannot be these.", errors=errors)
+        raise Unprocessable("The reminder rules cannot be like this.", errors=errors)
     return found
 
 

@@ -125,7 +125,7 @@ def end(tx: Tx, series_id: UUID, ending: JobSeriesEnd) -> Any:
     """
     locked = _lock(tx, series_id, {})
     if locked.row["status"] == "ended":
-        raise SeriesEnded("The series has ended already.")
+        raise SeriesEnded("The series has already ended.")
     zone = zone_of(locked.row)
     since = max(ending.from_local, to_local(tx.now, zone)) if ending.from_local else to_local(tx.now, zone)
     changes: dict[str, Any] = {"rrule": parse_days(locked.row["rrule"]).ending_before(since).text}
@@ -182,7 +182,7 @@ def _split(row: Row, from_local: datetime, starts_local: datetime | None, now: d
     if not before:
         return None
     if starts_local is not None and starts_local.date() <= before[-1].date():
-        raise _broken(FieldError("#/starts_local", "too_early", "is before the occurrence from which on the series changes"))
+        raise _broken(FieldError("#/starts_local", "too_early", "is before the first occurrence that changes"))
     former = rule.ending_before(at)
     untouched = row["next_local"] is not None and _clock(row["next_local"]) < at
     goes_on = first(former, start, zone=zone, since=to_local(now, zone)) is not None
@@ -216,12 +216,12 @@ def _existing(locked: Locked, now: datetime) -> list[Existing]:
 def _check_start(tx: Tx, start: datetime) -> None:
     now = tx.now.astimezone(UTC).replace(tzinfo=None)
     if not now - _EARLIEST <= start <= now + _LATEST:
-        raise _broken(FieldError("#/starts_local", "too_far", "more than five years ago, or ten years off"))
+        raise _broken(FieldError("#/starts_local", "too_far", "more than five years ago, or more than ten years from now"))
 
 
 def _require(ahead: Expansion) -> Expansion:
     if not ahead.occurrences and ahead.beyond is None:
-        raise _broken(FieldError("#/rrule", "rrule_never_occurs", "has no occurrence to come"))
+        raise _broken(FieldError("#/rrule", "rrule_never_occurs", "has no future occurrence"))
     return ahead
 
 

@@ -78,7 +78,7 @@ def _lock(tx: Tx, service_id: UUID, version: int, *, name: str | None = None) ->
 
 
 def _taken(name: str, other: UUID | None) -> ServiceExists:
-    return ServiceExists(f"A service is offered as {name!r} already.", service_id=None if other is None else str(other))
+    return ServiceExists(f"There is already a service named {name!r}.", service_id=None if other is None else str(other))
 
 
 def _absent() -> NotFound:

@@ -26,7 +26,7 @@ def propagate(tx: Tx, update: PropagateContactUpdate) -> ContactUpdatePropagated
     # Before the change: with another address the contact may be linked to another person.
     found, proposal_id = queries.propose(tx, update.person_id, fields, people.blind_email(email_norm))
     if not found:
-        pointer = FieldError("#/person_id", "unknown_contact", "no contact of this tenant")
+        pointer = FieldError("#/person_id", "unknown_contact", "not a contact of this tenant")
         raise NotFound("There is no such contact.", errors=[pointer])
     changed = contacts.change(tx, update.person_id, ContactPatch(**fields), version=None)
     _tell(tx, changed, fields, source="propagated")
