@@ -17,7 +17,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from clientway import access, db, ids, tokens
+from clientway import access, db, engines, ids, tokens
+from clientway.config import settings
 from clientway.db import Tx
 from tests import wire
 
@@ -106,6 +107,18 @@ def admin_engine(admin_url: str) -> Iterator[Engine]:
     engine = create_engine(admin_url.replace("postgresql://", "postgresql+pg8000://", 1), isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
+
+
+def forget_engines() -> None:
+    """Have settings and pools made anew.
+
+    Each pool is disposed: one that is merely dropped leaves its sockets to the garbage collector, and the warning to
+    whichever test runs then.
+    """
+    for role in ("app", "job"):
+        engines.engine(role).dispose()
+    engines.engine.cache_clear()
+    settings.cache_clear()
 
 
 def make_tenant(engine: Engine) -> Tenant:

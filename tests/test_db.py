@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from clientway import access, db, effects, engines, pipeline, tokens
-from clientway.config import settings
+from clientway import access, db, effects, pipeline, tokens
 from clientway.errors import Forbidden, Unauthorized
+from tests.fixtures import forget_engines
 from tests.proxy import Proxy
 
 # At the beginning of a statement: behind a message's header or a semicolon. (`update … set` is another thing.)
@@ -28,18 +28,10 @@ def proxy(database_url, monkeypatch):
     port = counting.start()
     for name in ("DATABASE_URL", "JOB_DATABASE_URL"):
         monkeypatch.setenv(name, database_url.replace(f":{parts.port}/", f":{port}/"))
-    _forget_engines()
+    forget_engines()
     yield counting
-    _forget_engines()
+    forget_engines()
     counting.stop()
-
-
-def _forget_engines():
-    # Disposed one by one: a pool that is merely dropped leaves its sockets to the garbage collector.
-    for role in ("app", "job"):
-        engines.engine(role).dispose()
-    engines.engine.cache_clear()
-    settings.cache_clear()
 
 
 def enter(tenant, roles=access.ADMINS):

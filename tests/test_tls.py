@@ -23,7 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from clientway import administration, db, engines
-from clientway.config import settings
+from tests.fixtures import forget_engines
 
 HOST = "cluster.rds.example"
 
@@ -126,17 +126,12 @@ def front(tmp_path: Path, job_url: str, database: str, monkeypatch: pytest.Monke
     yield fronts
     for one in fronts.values():
         one.listener.close()
-    monkeypatch.undo()
     forget()
 
 
 def forget() -> None:
-    """Settings and pools are made once a process."""
-    settings.cache_clear()
-    for role in ("app", "job"):
-        with suppress(Exception):
-            engines.engine(role).dispose()
-    engines.engine.cache_clear()
+    """Settings, pools and contexts are made once a process."""
+    forget_engines()
     engines.tls.cache_clear()
 
 

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from clientway import engines
-from clientway.config import TIMEOUTS, settings
+from clientway.config import TIMEOUTS
+from tests.fixtures import forget_engines
 
 
 @pytest.fixture
@@ -16,12 +17,9 @@ def asleep(database_url, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("DATABASE_URL", f"postgresql://clientway_app@127.0.0.1:{listener.getsockname()[1]}/clientway")
         monkeypatch.setitem(engines._FLIGHT_SECONDS, "app", 1.5)
-        settings.cache_clear()
-        engines.engine.cache_clear()
+        forget_engines()
         yield
-    monkeypatch.undo()
-    settings.cache_clear()
-    engines.engine.cache_clear()
+        forget_engines()
 
 
 @pytest.mark.parametrize("function", ["operations/healthz", "lifecycle/organizations"])

@@ -14,8 +14,7 @@ from tests import campaigns
 from tests.campaigns import Provider
 from tests.chaos.campaigning import check, lines, tend, time_passes
 from tests.chaos.clusters import cluster
-from tests.fixtures import make_tenant
-from tests.test_db import _forget_engines
+from tests.fixtures import forget_engines, make_tenant
 from tests.test_db import proxy as _proxy
 
 proxy = _proxy
@@ -25,7 +24,7 @@ proxy = _proxy
 def line(proxy, monkeypatch, database_url):
     """The job role's line to the database, which may be cut."""
     monkeypatch.setenv("JOB_DATABASE_URL", os.environ["JOB_DATABASE_URL"].replace("clientway_app", "clientway_job"))
-    _forget_engines()
+    forget_engines()
     return proxy
 
 
@@ -85,9 +84,9 @@ def durable(monkeypatch):
     with cluster() as running:
         monkeypatch.setenv("DATABASE_URL", running.url())
         monkeypatch.setenv("JOB_DATABASE_URL", running.url("clientway_job"))
-        _forget_engines()
+        forget_engines()
         yield running
-        _forget_engines()
+        forget_engines()
         monkeypatch.undo()
         settings.cache_clear()
 
