@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from clientway.db import job_transaction
 from clientway.messaging.delivery.message import Refused, Unclear
+from clientway.messaging.suppressions import service as suppressions
 from clientway.work.reminders import claiming, dispatching
 from tests.work.reminding import MORNING
 
@@ -242,6 +243,31 @@ def test_a_job_that_is_called_off_between_two_parts_of_a_batch_is_not_reminded_o
     reminding.at(reminding.now + MINUTE)
     assert set(reminding.states(jobs[-1]).values()) == {("canceled", "job canceled")}
     assert len(reminding.providers.sent) == 14
+
+
+@pytest.mark.parametrize("moment", ["claimed", "being sent"])
+def test_who_answers_stop_while_others_are_written_to_gets_nothing_more(reminding, moment):
+    """Claimed by the thousand, sent by the handful: what a client says meanwhile counts."""
+
+    def stop(_message=None):
+        with reminding.transaction() as tx:
+            suppressions.suppress(tx, "sms", "+13055550123", "stop")
+
+    for second in range(dispatching.AT_ONCE):
+        reminding.book(2 * HOUR + timedelta(seconds=second))
+    if moment == "being sent":
+        reminding.providers.answer = stop
+        reminding.at(reminding.now + MINUTE)
+    else:
+        batch = dispatching.claim(reminding.tenant.id, dispatching.Dispatched(), now=lambda: reminding.now + MINUTE)
+        stop()
+        with reminding.transaction() as tx:
+            wanted = claiming.look(tx, [row.id for row in batch.rows], batch.token, "America/New_York")
+        assert {row.channel for row in wanted} == {"email"}
+
+    spared = [row for row in reminding.rows() if (row.state, row.state_reason) == ("skipped", "suppressed")]
+    assert {row.channel for row in spared} == {"sms"}
+    assert len(spared) == (dispatching.AT_ONCE if moment == "claimed" else dispatching.AT_ONCE // 2)
 
 
 def test_who_cancels_while_it_is_claimed_comes_first(reminding, monkeypatch):

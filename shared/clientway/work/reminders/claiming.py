@@ -164,23 +164,35 @@ def settle(tx: Tx, rows: Iterable[Mapping[str, Any]], token: UUID) -> set[UUID]:
     return set(tx.execute(_SETTLE, {"rows": _json(rows), "token": token, "now": tx.now}).scalars())
 
 
-# Right before they are handed over: the job may have been called off since the claim. With what they say.
+def _spared(channel: Channel) -> str:
+    return f"""
+  select d.id, {policy.exclusion(channel, "transactional")} as why
+    from mine d
+    join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id{policy.joins(channel, "transactional", few=True)}
+   where d.channel = '{channel}'"""
+
+
+# Right before they are handed over: since the claim the job may have been called off, or its client have answered STOP. With what
+# they say.
 _LOOK = text(f"""
 with {clock.NINE},
-mine as (
+mine as materialized (
   select m.id, m.type, m.rule, m.channel, m.attempts, m.expires_at, m.address, m.contact_id, m.job_id, m.invoice_id,
          {_OVER.format(m="m")} when {clock.moment("i.due_on")} <> m.anchor_at then '{_MOVED}'
-            when m.expires_at < :now then 'expired' end as over
+            end as over, case when m.expires_at < :now then 'expired' end as late
     from reminders m
     left join jobs j on j.tenant_id = app.tenant() and j.id = m.job_id
     left join invoices i on i.tenant_id = app.tenant() and i.id = m.invoice_id
    where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token),
+spared as ({" union all ".join(_spared(channel) for channel in rules.CHANNELS)}),
+ended as materialized (
+  select d.id, case when d.over is null then 'skipped' else 'canceled' end as state, coalesce(d.over, d.late, s.why) as why
+    from mine d join spared s on s.id = d.id where coalesce(d.over, d.late, s.why) is not null),
 written as (
   update reminders m
-     set state = case x.over when 'expired' then 'skipped' else 'canceled' end, state_reason = x.over, lease_until = null,
-         lease_token = null, version = m.version + 1, updated_at = :now
-    from mine x
-   where m.tenant_id = app.tenant() and m.id = x.id and x.over is not null and m.state = 'claimed' and m.lease_token = :token)
+     set state = x.state, state_reason = x.why, lease_until = null, lease_token = null, version = m.version + 1, updated_at = :now
+    from ended x
+   where m.tenant_id = app.tenant() and m.id = x.id and m.state = 'claimed' and m.lease_token = :token)
 select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.address, d.contact_id,
        coalesce(j.organization_id, i.organization_id) as organization_id, {PERSON},
        j.title as job_title, j.start_at as job_start_at, j.time_zone as job_time_zone,
@@ -193,7 +205,7 @@ select d.id, d.type, d.rule, d.channel, d.attempts, d.expires_at, d.address, d.c
   left join jobs j on j.tenant_id = app.tenant() and j.id = d.job_id
   left join invoices i on i.tenant_id = app.tenant() and i.id = d.invoice_id
   join contacts c on c.tenant_id = app.tenant() and c.id = d.contact_id
- where d.over is null
+ where not exists (select from ended x where x.id = d.id)
 """)
 
 
