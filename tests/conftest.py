@@ -7,12 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine
 
 from clientway.config import settings
 from clientway.local import postgres
 from clientway.migrations.run import migrate
+
+# A property is none of how busy the machine is: 200 ms for an example pass there without anything being wrong.
+hypothesis.settings.register_profile("clientway", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("clientway")
 
 pytest_plugins = ["tests.fixtures", "tests.plans", "tests.fake_stripe"]
 

@@ -244,7 +244,7 @@ class Story(RuleBasedStateMachine):
 def test_both_modes_send_what_the_model_says(admin_engine, database_url, monkeypatch, size, tally, request):
     story = type("Told", (Story,), {"engine": admin_engine, "monkeypatch": monkeypatch, "tally": tally})
     chosen = settings(
-        max_examples=size(short=2, long=120), stateful_step_count=size(short=4, long=25), deadline=None, database=None, phases=[Phase.generate],
+        max_examples=size(short=2, long=120), stateful_step_count=size(short=4, long=25), database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck), print_blob=True,
     )  # fmt: skip
     run_seed = request.getfixturevalue("seed")

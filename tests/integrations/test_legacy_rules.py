@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clientway.integrations.imports.candidates import Refusal
@@ -110,7 +110,6 @@ scalars = st.one_of(st.none(), st.text(max_size=30), st.integers(-(10**20), 10**
 
 
 # The first call loads phonenumbers, which takes its time.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(list(Kind)), data=st.data())
 def test_any_row_is_read_the_same_each_time_and_fits_json(kind, data):
     names = sorted({name for columns in COLUMNS[kind].values() for name in columns})

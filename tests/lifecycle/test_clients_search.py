@@ -1,7 +1,7 @@
 """Clients are found by any part of a name, of any of their e-mails, and by any of their numbers however it is written."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -125,7 +125,6 @@ def test_a_search_is_one_question(flights, ana, tenant):  # noqa: F811
     assert (len(answer.json["data"]), count) == (1, 2)
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"\A[1-9][0-9]{9}\Z"), st.data())
 def test_a_number_is_found_however_it_is_written(number, data):
     between = data.draw(st.lists(st.sampled_from(["", " ", "-", ".", " - ", "/"]), min_size=9, max_size=9))
@@ -139,7 +138,6 @@ def test_a_number_is_found_however_it_is_written(number, data):
     assert term.pattern.strip("%") in f"+44{number}"
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=50))
 def test_any_term_is_read(q):
     term = search_term(q)

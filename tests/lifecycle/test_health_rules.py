@@ -224,7 +224,7 @@ def connection(database_url):
 
 
 # Hypothesis grows and shrinks a batch of accounts, each of which PostgreSQL and Python score alike.
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(batch=st.lists(some_inputs, min_size=1, max_size=100))
 def test_the_database_scores_as_python_does(connection, batch):
     columns = ", ".join(f"{name} {COLUMNS[str(getattr(kind, '__name__', kind))]}" for name, kind in Inputs.__annotations__.items())

@@ -47,7 +47,7 @@ CHANGES = st.builds(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     now=st.one_of(MOMENTS, CHANGES),
     zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True),

@@ -299,7 +299,7 @@ def running(population):
     db.rollback(transaction)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(definition=DEFINITIONS)
 def test_the_database_finds_whom_the_model_finds(population, running, definition):
     _, people, segment = population

@@ -159,6 +159,7 @@ def test_an_error_says_where():
         ("{{ data.x|truncate(9) }}|{{ data.x|truncate }}", {"x": "deep clean of it"}, "deep…|deep clean of it"),
         ("{{ data.x|truncate(data.y) }}", {"x": "abc", "y": -5}, "…"),
         ("{{ data.x|money }} {{ data.x|money('EUR') }} {{ data.x|money('CHF') }}", {"x": -123450}, "-$1,234.50 -€1,234.50 -CHF 1,234.50"),
+        ("{{ data.x|money('JPY') }} {{ data.x|money('KWD') }}", {"x": 123450}, "JPY 123,450 KWD 123.450"),
         ("{{ data.x|money }}{{ data.y|money }}{{ data.z|money }}", {"x": "1", "y": True}, "1True"),
         ("{{ data.x|date }}, {{ data.y|date }}, {{ data.z|date }}", {"x": "2030-01-07", "y": "soon"}, "January 7, 2030, soon,"),
         ("{{ data.x|date }}", {"x": "2030-01-07T15:00:00Z"}, "January 7, 2030"),

@@ -155,7 +155,7 @@ def test_of_those_who_move_one_job_one_wins_and_the_others_are_told(at_once, sit
 STEPS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 6), st.booleans(), st.booleans()), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_is_booked_only_what_was_forced_overlaps(tx, site, steps):
     """Against brute force: starts and lengths in quarters of an hour, forced or not; the last of a step says whether it is canceled after."""

@@ -88,7 +88,7 @@ def keep_rules(tx, found):
     tx.execute(text(statement), {"r": json.dumps(rules.as_rows(found))})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(found=rule_rows(), ahead=st.one_of(st.integers(-60, 300), st.integers(-60, 60_000)))
 def test_the_tenants_own_rules_decide(tx, site, found, ahead):
     assume(len({one.offset for one in found}) == len(found))
