@@ -20,9 +20,6 @@ from clientway.config import settings
 from clientway.db import Tx
 from clientway.errors import FieldError, Malformed
 
-DEFAULT_LIMIT = 25
-MAX_LIMIT = 100
-
 
 class DatabaseJson(str):
     """JSON text that the database built: sent as it is. `version` becomes the ETag."""

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, rrule, weekdays
 
-from clientway.errors import FieldError, Unprocessable
+from clientway.errors import Conflict, FieldError, Unprocessable
 
 PATIENCE: Final = 1200
 """After so many months without an occurrence there will be no further one."""
@@ -29,6 +29,8 @@ MOST_COUNT: Final = 100_000
 MOST_POSITIONS: Final = 12
 """Each position of BYSETPOS looks through its whole period."""
 
+# A start further off than this is a slip of the pen, and would be counted through day by day.
+_EARLIEST, _LATEST = timedelta(days=5 * 366), timedelta(days=10 * 366)
 _FREQUENCIES: Final = {
     "YEARLY": YEARLY, "MONTHLY": MONTHLY, "WEEKLY": WEEKLY, "DAILY": DAILY,
     "HOURLY": HOURLY, "MINUTELY": MINUTELY, "SECONDLY": SECONDLY,
@@ -69,6 +71,12 @@ class UnknownTimeZone(Unprocessable):
     """422: no zone of the IANA time zone database."""
 
     code, title = "unknown_time_zone", "Unknown time zone"
+
+
+class ClientGone(Conflict):
+    """409: whom something repeats for is deleted, merged into another or on the blacklist."""
+
+    code, title = "client_gone", "Client gone"
 
 
 @dataclass(frozen=True)
@@ -203,12 +211,11 @@ def first(rule: Rule, start: datetime, *, zone: ZoneInfo | None = None, since: d
     return next(iter(occurrences(rule, start, zone=zone, since=since, limit=1)), None)
 
 
-def require_first(rule: Rule, start: datetime, *, zone: ZoneInfo | None = None) -> datetime:
-    """The first local time of a rule. Raises RecurrenceRefused (422) when there never is one."""
-    found = first(rule, start, zone=zone)
-    if found is None:
-        raise _refused("rrule", "never occurs", code="rrule_never_occurs")
-    return found
+def wrong_start(pointer: str, start: datetime, now: datetime) -> FieldError | None:
+    """The error of a start that is too far from now, both local times; None where it may begin then."""
+    if now - _EARLIEST <= start <= now + _LATEST:
+        return None
+    return FieldError(pointer, "too_far", "more than five years ago, or more than ten years from now")
 
 
 def to_utc(local: datetime, zone: ZoneInfo) -> datetime:

@@ -14,9 +14,6 @@ from clientway.ids import uuid7
 
 EntryKind = Literal["payment", "release", "refund", "dispute_lost"]
 
-PAYABLE = ("open", "uncollectible")
-"""The statuses of an invoice that takes money."""
-
 
 def worth(held_cents: int, *, total_cents: int, tax_cents: int) -> int:
     """What money held for an invoice adds to its client's lifetime value: without the tax in it, half a cent rounded up."""

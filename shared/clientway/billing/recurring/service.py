@@ -18,10 +18,8 @@ from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, chec
 from clientway.ids import uuid7
 from clientway.lifecycle.people import service as people
 from clientway.paging import Request
-from clientway.recurrence import first, occurrences, parse_days, to_local, zone_named
+from clientway.recurrence import ClientGone, first, occurrences, parse_days, to_local, wrong_start, zone_named
 
-# A start further off than this is a slip of the pen, and would be counted through day by day.
-_EARLIEST, _LATEST = timedelta(days=5 * 366), timedelta(days=10 * 366)
 _TIMING = {"rrule", "starts_on", "time_zone"}
 
 
@@ -29,12 +27,6 @@ class RecurrenceEnded(Conflict):
     """409: the recurring invoice has ended; begin another one."""
 
     code, title = "recurrence_ended", "Recurrence ended"
-
-
-class ClientGone(Conflict):
-    """409: the client is deleted, merged into another or on the blacklist."""
-
-    code, title = "client_gone", "Client gone"
 
 
 def find(tx: Tx, request: Request, *, contact_id: UUID | None, status: RecurringStatus | None) -> Any:
@@ -148,12 +140,12 @@ def today(time_zone: str, now: datetime) -> date:
 
 def _next_on(row: Mapping[str, Any], now: datetime, last_on: date | None) -> str:
     """The first day from today on that no invoice was made for yet. Raises RecurrenceRefused, Unprocessable (422)."""
-    start, since = date.fromisoformat(row["starts_on"]), today(row["time_zone"], now)
-    if not since - _EARLIEST <= start <= since + _LATEST:
-        raise _broken("starts_on", "too_far", "more than five years ago, or more than ten years from now")
+    since = today(row["time_zone"], now)
+    if (wrong := wrong_start("#/starts_on", _midnight(date.fromisoformat(row["starts_on"])), _midnight(since))) is not None:
+        raise _broken(wrong)
     found = next_day(row, since if last_on is None else max(since, last_on + timedelta(days=1)))
     if found is None:
-        raise _broken("rrule", "rrule_never_occurs", "has no day to come")
+        raise _broken(FieldError("#/rrule", "rrule_never_occurs", "has no future occurrence"))
     return found.isoformat()
 
 
@@ -167,8 +159,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time())
 
 
-def _broken(name: str, code: str, message: str) -> Unprocessable:
-    return Unprocessable("The recurring invoice breaks a rule.", errors=[FieldError(f"#/{name}", code, message)])
+def _broken(error: FieldError) -> Unprocessable:
+    return Unprocessable("The recurring invoice breaks a rule.", errors=[error])
 
 
 def _publish(tx: Tx, topic: str, row: Mapping[str, Any]) -> None:

@@ -10,8 +10,6 @@ from sqlalchemy import func, select, text
 from clientway.db import Tx
 from clientway.integrations.tables import source_records
 
-COUNTED = ("organizations", "locations", "contacts", "client_accounts", "lifecycle_transitions")
-
 _REMEMBER = text("""
 insert into source_records as s (source, source_id, organization_id, location_id, contact_id, marks, created_at, updated_at)
 select :source, r.source_id, r.organization_id, r.location_id, r.contact_id, r.marks, :now, :now

@@ -19,7 +19,6 @@ from clientway.paging import Request
 MOST = 200
 """Fields that a tenant has at most, archived ones left out."""
 MOST_FILTERS = 5
-FILTER = r"^[a-z][a-z0-9_]{0,59}(:|>=|<=|>|<)(.|\n)*$"
 _FILTER = re.compile(r"([a-z][a-z0-9_]{0,59})(:|>=|<=|>|<)(.*)", re.DOTALL)
 
 

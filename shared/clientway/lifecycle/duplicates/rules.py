@@ -14,7 +14,6 @@ from clientway import normalise
 from clientway.lifecycle.duplicates import nicknames
 from clientway.lifecycle.duplicates.similarity import best_jaro_winkler, edits, jaro_winkler, soundex
 
-VERSION = "2026-11-1"
 AUTOMATIC = 70
 """From here on the two are one person as far as anybody can tell from the records."""
 SUGGEST = 40

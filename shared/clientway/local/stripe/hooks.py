@@ -21,7 +21,6 @@ _LONGEST_WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 # Stripe gives up after three days; here a tenth of a day of tries says as much.
 _MOST_ATTEMPTS = 300
-_LISTENERS = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass

@@ -172,19 +172,11 @@ with waiting as (
 update campaign_sends x set state = 'canceled', updated_at = :now
   from waiting w where x.tenant_id = app.tenant() and x.id = w.id
 """)
-_CHUNKS_DONE = text("""
-update campaign_chunks k set state = 'done' where k.tenant_id = app.tenant() and k.campaign_id = :id and k.state <> 'done'
-""")
 
 
 def cancel_sends(tx: Tx, campaign_id: UUID, most: int) -> int:
     """Cancel so many of what nobody has claimed; returns how many there were."""
     return tx.execute(_CANCEL, {"id": campaign_id, "most": most, "now": tx.now}).rowcount
-
-
-def close_chunks(tx: Tx, campaign_id: UUID) -> None:
-    """Nothing of the campaign's waits any more."""
-    tx.execute(_CHUNKS_DONE, {"id": campaign_id})
 
 
 def _spelt(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from clientway.errors import Conflict
 
@@ -71,6 +71,3 @@ def after(status: Status, move: Move) -> Status:
     if found is None:
         raise MoveRefused(f"This cannot be done ({move}) while the campaign is {status}.", campaign_status=status, legal=legal(status))
     return found
-
-
-STATUSES: Final = get_args(Status)

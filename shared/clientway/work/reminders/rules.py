@@ -27,8 +27,6 @@ BY_HAND: Final = "called off by hand"
 MOST_RULES: Final = 10
 """Of a type."""
 OFFSETS: Final[Mapping[Type, tuple[int, int]]] = {"job_upcoming": (15, 43_200), "invoice_due": (-30, 30)}
-LATENESS: Final = (15, 2_880)
-"""Minutes. Less than between two looks of the schedule would leave it to chance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class ReminderRuleInput(Schema):
         description="job_upcoming: minutes before the start, 15 to 43200. invoice_due: days after the due date, -30 (before it) to 30, "
         "at nine o'clock of the tenant's time zone.",
     )
+    # Less than the time between two looks of the schedule would leave it to chance.
     max_lateness: int = Field(ge=15, le=2_880, description="Minutes after its time that it is still sent; a job's never after its start.")
     channels: list[ReminderChannel] = Field(min_length=1, max_length=2)
     enabled: bool = True

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from clientway.ids import uuid7
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import DatabaseJson, Request
-from clientway.recurrence import MOST_STEPS, first, occurrences, parse_days, to_local
+from clientway.recurrence import MOST_STEPS, ClientGone, first, occurrences, parse_days, to_local, wrong_start
 from clientway.work.jobs.service import ClientDeleted, unknown
 from clientway.work.series import jobs, queries
 from clientway.work.series.expansion import Expansion, expand, zone_of
@@ -21,8 +21,6 @@ from clientway.work.series.plan import ENDED, MOST_AT_ONCE, Existing, replan
 from clientway.work.series.queries import Locked, Row
 from clientway.work.series.schemas import JobSeries, JobSeriesCreate, JobSeriesEnd, JobSeriesPatch, SeriesStatus
 
-# A start further off than this is a slip of the pen, and would be counted through day by day.
-_EARLIEST, _LATEST = timedelta(days=5 * 366), timedelta(days=10 * 366)
 _NO_COLUMNS = {"scope", "from_local", "include_detached", "force_overlap"}
 
 
@@ -30,12 +28,6 @@ class SeriesEnded(Conflict):
     """409: the series has ended; begin another one."""
 
     code, title = "series_ended", "Series ended"
-
-
-class ClientGone(Conflict):
-    """409: the client is deleted, merged into another or on the blacklist."""
-
-    code, title = "client_gone", "Client gone"
 
 
 def find(tx: Tx, request: Request, *, contact_id: UUID | None, status: SeriesStatus | None) -> Any:
@@ -214,9 +206,8 @@ def _existing(locked: Locked, now: datetime) -> list[Existing]:
 
 
 def _check_start(tx: Tx, start: datetime) -> None:
-    now = tx.now.astimezone(UTC).replace(tzinfo=None)
-    if not now - _EARLIEST <= start <= now + _LATEST:
-        raise _broken(FieldError("#/starts_local", "too_far", "more than five years ago, or more than ten years from now"))
+    if (wrong := wrong_start("#/starts_local", start, tx.now.astimezone(UTC).replace(tzinfo=None))) is not None:
+        raise _broken(wrong)
 
 
 def _require(ahead: Expansion) -> Expansion:
