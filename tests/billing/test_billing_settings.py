@@ -1,9 +1,15 @@
 """How a tenant bills."""
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+from uuid import UUID
+
 import pytest
 
+from clientway.billing.invoices import service
 from clientway.billing.settings.schemas import BillingSettings
 from tests.billing.invoicing import billed as _billed
+from tests.billing.paying import as_admin
 from tests.billing.paying import client as _client
 
 client, billed = _client, _billed
@@ -44,6 +50,26 @@ def test_once_an_invoice_has_a_number_the_next_follows_it(billed):
     renamed = billed.invoke("billing/billing_settings", method="PATCH", body={"invoice_prefix": "A/"}, headers={"If-Match": now.etag})
     assert renamed.status == 200
     assert [billed.opened()["number_text"], billed.read(opened["id"])["number_text"]] == ["A/2", "INV-1"]
+
+
+@pytest.mark.parametrize(("set_before", "status"), [(False, 412), (True, 409)])
+def test_numbers_do_not_begin_anew_behind_the_back_of_who_opens_the_first(billed, set_before, status):
+    """Given out a second time they would be refused by the database, and no invoice could be opened any more."""
+    if set_before:
+        billed.invoke("billing/billing_settings", method="PATCH", body={"terms_days": 3}, headers={"If-Match": '"1"'})
+    draft, tag = billed.draft(), f'"{2 if set_before else 1}"'
+
+    def begin_anew():
+        return billed.invoke("billing/billing_settings", method="PATCH", body={"next_number": 1}, headers={"If-Match": tag})
+
+    with ThreadPoolExecutor(1) as threads:
+        with as_admin(billed.tenant) as tx:
+            service.open_(tx, UUID(draft["id"]))
+            other = threads.submit(begin_anew)
+            sleep(0.3)
+        assert other.result().status == status
+
+    assert billed.opened()["number"] == 2
 
 
 @pytest.mark.parametrize(

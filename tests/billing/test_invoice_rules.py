@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clientway.billing.invoices import rules
 from clientway.billing.invoices.rules import Line
 from clientway.billing.invoices.schemas import InvoiceLineInput
+from clientway.billing.payments.rules import money
 from clientway.errors import Unprocessable
 
 BPS = st.integers(0, 10_000)
@@ -125,6 +126,13 @@ def test_an_invoice_moves_by_the_table_alone(current, target):
         rules.check_move(invoice, target)
 
     assert refusal.value.extensions["legal"] == list(rules.MOVES[current])
+
+
+@pytest.mark.parametrize(("units", "currency", "shown"), [(123450, "USD", "1234.50 USD"), (5, "EUR", "0.05 EUR"), (5000, "JPY", "5000 JPY"),
+                                                          (1234, "KWD", "1.234 KWD"), (-5, "USD", "-0.05 USD"), (500, "UGX", "5.00 UGX")])  # fmt: skip
+def test_an_amount_is_written_as_its_currency_is(units, currency, shown):
+    """As Stripe takes it: a client who owes 5000 yen was told of 50."""
+    assert money(units, currency) == shown
 
 
 def test_what_money_pays_is_not_voided():

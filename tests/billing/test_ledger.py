@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from clientway import db
+from clientway.billing.ledger.rules import worth
 from clientway.billing.ledger.schemas import ClientLedger
 from clientway.billing.payments import provider
 from clientway.billing.payments.provider import ProviderPayment, ProviderRefund
@@ -72,6 +73,14 @@ def test_what_does_not_agree_is_found(client, wrong):
         connection.execute(text(wrong), {"t": client.tenant.id, "c": client.contact_id})
 
     assert not client.ledger()["verification"]["agrees"]
+
+
+def test_the_recount_is_as_exact_as_the_ledger(client):
+    """A quotient of numeric has some sixteen digits: what is nearly half a cent was taken for half a one."""
+    total, tax, paid = 638_727_765_985_513, 2_979_383_755_526, 628_980_544_164_002
+    client.pay(paid, invoice_id=client.invoice(total, tax))
+
+    assert client.worth() == worth(paid, total_cents=total, tax_cents=tax)
 
 
 def test_an_entry_counts_once_whoever_writes_it_again(client):

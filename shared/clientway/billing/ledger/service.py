@@ -18,7 +18,8 @@ select json_build_object('ltv_cents', c.ltv_cents, 'ledger_cents', l.cents, 'rec
   cross join lateral (select coalesce(sum(e.amount_cents), 0) as cents from ledger_entries e
                        where e.tenant_id = app.tenant() and e.contact_id = c.id and e.currency = t.currency) l
   cross join lateral (
-    select coalesce(sum(round(a.held * (i.total_cents - i.tax_cents) / i.total_cents)), 0)::bigint as cents
+    -- Whole numbers, as rules.worth has it: a numeric quotient of sixteen digits is rounded before it is rounded.
+    select coalesce(sum(div(2 * a.held * (i.total_cents - i.tax_cents) + i.total_cents, 2 * i.total_cents)), 0)::bigint as cents
       from invoices i
       cross join lateral (select sum(x.amount_cents - x.refunded_cents - x.lost_cents) as held from allocations x
                            where x.tenant_id = app.tenant() and x.invoice_id = i.id and x.released_at is null) a

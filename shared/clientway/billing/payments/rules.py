@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from clientway.currencies import written
 from clientway.errors import Conflict, FieldError, Unprocessable
 
 
@@ -40,4 +41,4 @@ def check_targets(amount_cents: int, parts_cents: list[int], **given: bool) -> N
 
 def money(cents: int, currency: str) -> str:
     """An amount as people read it: 1234.50 USD."""
-    return f"{cents // 100}.{cents % 100:02} {currency}"
+    return f"{written(cents, currency)} {currency}"

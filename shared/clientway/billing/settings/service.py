@@ -18,10 +18,8 @@ _DEFAULTS = """(select x.* from (
     from billing_settings b where b.tenant_id = app.tenant()
   union all select 'INV-', 14, 0, 'Tax', null, 0, 1) x limit 1)"""
 _READ = text(_ANSWER.format(source=_DEFAULTS))
-_LOCK = text("""
-select b.version, exists (select from invoices i where i.tenant_id = app.tenant() and i.number is not null) as numbered
-  from billing_settings b where b.tenant_id = app.tenant() for no key update of b
-""")
+_LOCK = text("select b.version, b.last_number from billing_settings b where b.tenant_id = app.tenant() for no key update of b")
+_NUMBERED = text("select exists (select from invoices i where i.tenant_id = app.tenant() and i.number is not null)")
 
 
 class NumbersGiven(Conflict):
@@ -43,19 +41,21 @@ def change(tx: Tx, patch: BillingSettingsPatch, *, version: int) -> Any:
     changes = {"last_number" if name == "next_number" else name: value for name, value in sent.items()}
     if "next_number" in sent:
         changes["last_number"] = sent["next_number"] - 1
-        if before is not None and before.numbered:
+        # Asked once the row is locked: who held it may have been opening the first one.
+        if tx.scalar(_NUMBERED):
             raise NumbersGiven("Invoices already have numbers: the next one follows the last.")
     names = "".join(f"{name}, " for name in changes)
     values = "".join(f":{name}, " for name in changes)
     assignments = "".join(f"{name} = excluded.{name}, " for name in changes)
-    # Whoever made the row in the meantime was first.
+    # Whoever made the row in the meantime, by opening an invoice too, was first.
     statement = f"""
 with written as (
   insert into billing_settings as b ({names}version, created_at, updated_at) values ({values}2, :now, :now)
   on conflict (tenant_id) do update set {assignments}version = b.version + 1, updated_at = excluded.updated_at
-   where b.version = :version returning b.*)
+   where b.version = :version and b.last_number = :seen returning b.*)
 {_ANSWER.format(source="written")}"""
-    row = tx.execute(text(statement), {**changes, "version": version, "now": tx.now}).one_or_none()
+    given = {**changes, "version": version, "seen": before.last_number if before else 0, "now": tx.now}
+    row = tx.execute(text(statement), given).one_or_none()
     if row is None:
         raise PreconditionFailed("This was changed since you read it.")
     effects.audit(tx, "billing_settings.updated", "billing_settings", None, sent)

@@ -4,6 +4,7 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
+from clientway.currencies import written
 from clientway.local.stripe import shapes
 from clientway.local.stripe.books import CARDS, Books
 from clientway.local.stripe.forms import Refusal
@@ -29,8 +30,6 @@ td button{padding:.25rem .6rem;font-size:.82rem}td input{width:6rem;padding:.2re
 @media(prefers-color-scheme:dark){body{background:#12151f;color:#e6e9f2}main{background:#1c2130}h1,small,.dim,.note{color:#9aa4ba}td,th{border-color:#2c3346}}
 """
 _NOTE = '<p class="note">A stand-in for Stripe on this machine. No money moves.</p>'
-# Currencies whose amounts have no cents, as Stripe's documentation lists them.
-_WHOLE = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"}
 
 
 class Pages:
@@ -230,9 +229,8 @@ class Pages:
 
 
 def money(amount: int, currency: str) -> str:
-    """An amount for people: its smallest unit is a hundredth in most currencies and a whole in some."""
-    value = f"{amount:,}" if currency in _WHOLE else f"{amount / 100:,.2f}"
-    return f"{value} {currency.upper()}"
+    """An amount for people."""
+    return f"{written(amount, currency.upper(), thousands=',')} {currency.upper()}"
 
 
 def _dispute(account: str, one: Json) -> str:

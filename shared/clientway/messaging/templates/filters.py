@@ -6,6 +6,8 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
+from clientway.currencies import written
+
 _SYMBOLS: Final[Mapping[str, str]] = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "MXN": "MX$"}
 _ENDS = "…"
 _LONGEST = 5_000
@@ -60,11 +62,10 @@ def money(value: Any, currency: Any = "USD") -> str:
     """Cents as an amount: 123450 → $1,234.50. What is no number stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int):
         return str(value)
-    sign, cents = ("-" if value < 0 else ""), abs(value)
     code = str(currency)
-    symbol = _SYMBOLS.get(code, f"{code} ")
+    sign, symbol = ("-" if value < 0 else ""), _SYMBOLS.get(code, f"{code} ")
     try:
-        return f"{sign}{symbol}{cents // 100:,}.{cents % 100:02d}"
+        return f"{sign}{symbol}{written(abs(value), code, thousands=',')}"
     except ValueError:
         # More digits than Python writes.
         return ""
