@@ -1,10 +1,14 @@
 """The ledger of two contacts that turned out to be one, and of one that turned out to be two again."""
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from uuid import UUID
 
 import pytest
 
-from tests.billing.paying import Client, keyed, private_contact
+from clientway.lifecycle.merges import service as merges
+from clientway.lifecycle.merges.schemas import MergeRequest
+from tests.billing.paying import Client, as_admin, keyed, private_contact
 from tests.billing.paying import client as _client
 
 client = _client
@@ -41,6 +45,12 @@ def test_what_the_merged_were_worth_is_the_survivors(client, second):
     client.release(paid["id"], paid["allocations"][0]["id"])
 
     assert client.worth() == 1000
+
+
+def test_who_was_merged_pays_under_another_id(client, second):
+    merge(client, second)
+    refused = client.invoke("billing/payments", method="POST", body={"contact_id": second.contact_id, "amount_cents": 1}, headers=keyed())
+    assert (refused.status, refused.json["code"], refused.json["merged_into"]) == (409, "contact_merged", str(client.contact_id))
 
 
 @pytest.mark.parametrize("whose", ["survivor's", "merged one's"])
@@ -81,6 +91,22 @@ def private(invoke, admin_engine, tenant):
         return Client(admin_engine, tenant, invoke, UUID(paid["organization_id"]), contact_id)
 
     return make
+
+
+def test_money_that_waits_for_a_merge_finds_the_invoice_where_it_went(private):
+    """Before, it was refused: the organization that it had waited for was the merged one's, and gone."""
+    client, other = private(), private()
+    invoice_id = other.invoice(500)
+    with ThreadPoolExecutor(1) as threads:
+        with as_admin(client.tenant) as tx:
+            merges.merge(tx, client.contact_id, MergeRequest(merged_id=other.contact_id))
+            paid = threads.submit(client.invoke, "billing/payments", method="POST", headers=keyed(),
+                                  body={"invoice_id": invoice_id, "amount_cents": 500})  # fmt: skip
+            sleep(0.3)
+        answer = paid.result()
+
+    assert (answer.status, answer.json.get("organization_id")) == (201, str(client.organization_id))
+    assert client.worth() == 500
 
 
 def test_what_was_paid_since_goes_back_with_the_invoices_that_it_pays_alone(private):

@@ -29,6 +29,8 @@ with wanted as materialized (
   select cast(:organization_id as uuid) as id
   union select p.organization_id from payments p join wanted w on w.id = p.id where p.tenant_id = app.tenant()
   union select i.organization_id from invoices i where i.tenant_id = app.tenant() and i.id = any (cast(:invoice_ids as uuid[]))
+  union select i.organization_id from allocations x join invoices i on i.tenant_id = app.tenant() and i.id = x.invoice_id
+         where x.tenant_id = app.tenant() and x.payment_id = any (array(select id from wanted)) and x.released_at is null
   union select c.organization_id from contacts c where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)
   union select q.organization_id from quotes q where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)
 ), o as materialized (
@@ -160,7 +162,7 @@ def lock(
     }
     for _ in range(_ATTEMPTS):
         row = tx.execute(_LOCK, given).one()
-        if row.payment is None or row.payment["version"] == row.version_before:
+        if (row.payment is None or row.payment["version"] == row.version_before) and _owners_locked(row):
             break
     else:
         raise SerializationConflict("Others are changing this payment; try again.", headers={"Retry-After": "1"})
@@ -286,6 +288,11 @@ def _allocations(books: Books, given: dict[str, Any]) -> list[str]:
 def _rung(row: Row) -> Rung:
     changed_at = datetime.fromisoformat(row["lifecycle_changed_at"])
     return Rung(UUID(row["id"]), Stage(row["lifecycle_stage"]), row["lifecycle_sequence"], changed_at)
+
+
+def _owners_locked(row: Any) -> bool:
+    """Whether no invoice went to another organization by a merge that was waited for."""
+    return {one["organization_id"] for one in row.invoices or ()} <= {one["id"] for one in row.organizations or ()}
 
 
 def as_uuid(value: str | None) -> UUID | None:

@@ -23,6 +23,7 @@ from clientway.billing.tables import payments
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.ids import uuid7
+from clientway.lifecycle.contacts.existence import ContactMerged
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.records import Records
 from clientway.lifecycle.stages import service as stages
@@ -226,6 +227,8 @@ def _lock(tx: Tx, payment: OrganizationPaymentCreate, targets: Sequence[_Target]
 
 def _owner(payment: OrganizationPaymentCreate, targets: Sequence[_Target], locked: Locked, organization_id: UUID | None) -> UUID | None:
     """Who holds the account: None when nothing that was named is there."""
+    if locked.contact is not None and locked.contact["merged_into"]:
+        raise ContactMerged(locked.contact["merged_into"])
     found = organization_id
     if found is None and locked.contact is not None:
         found = ledger.as_uuid(locked.contact["organization_id"])
