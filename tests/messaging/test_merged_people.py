@@ -1,5 +1,7 @@
 """What becomes of lists, messages and suppressions when two contacts turn out to be one, and when that is taken back."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from clientway import db
@@ -85,3 +87,23 @@ def test_what_was_sent_and_what_is_suppressed_stay_as_they_are(stage, tenant, in
     assert stage.run("select contact_id, lifted_at from suppressions where tenant_id = :t") == [(merged, None)]
     undo(invoke, done)
     assert stage.run(sends) == before
+
+
+def test_a_reminder_planned_meanwhile_goes_to_whom_the_job_goes_back_to(stage, invoke):
+    survivor, merged = stage.person(), stage.person()
+    start = datetime.now(UTC) + timedelta(days=3)
+    body = {"contact_id": str(merged), "title": "Windows", "start_at": start.isoformat()}
+    booked = invoke("work/jobs", method="POST", headers={"Idempotency-Key": uuid7().hex}, body=body)
+    assert booked.status == 201, booked.body
+    job = booked.json["id"]
+    done = merge(invoke, survivor, merged)
+    ((version,),) = stage.run("select version from jobs where tenant_id = :t and id = :j", j=job)
+    moved = {"start_at": (start + timedelta(days=1)).isoformat()}
+    answer = invoke("work/job", method="PATCH", path={"job_id": job}, headers={"If-Match": f'"{version}"'}, body=moved)
+    assert answer.status == 200, answer.body
+    to_whom = "select distinct r.contact_id from reminders r where r.tenant_id = :t and r.job_id = :j and r.state = 'scheduled'"
+    assert stage.run(to_whom, j=job) == [(survivor,)]
+
+    undo(invoke, done)
+
+    assert stage.run(to_whom, j=job) == [(merged,)]

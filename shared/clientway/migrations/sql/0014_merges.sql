@@ -344,6 +344,11 @@ begin
       billed := rows;
     end if;
   end loop;
+  -- What was planned since follows its job or its invoice; what went out stays with whom it went to.
+  update public.reminders x set contact_id = m.merged_id, version = x.version + 1, updated_at = moment
+   where x.tenant_id = app.tenant() and x.contact_id = m.survivor_id and x.state = 'scheduled'
+     and (exists (select from public.jobs j where j.tenant_id = x.tenant_id and j.id = x.job_id and j.contact_id = m.merged_id)
+          or exists (select from public.invoices i where i.tenant_id = x.tenant_id and i.id = x.invoice_id and i.contact_id = m.merged_id));
 
   -- An address that was written over since is another one by now, and the survivor's primary one stays.
   update public.contact_emails x set contact_id = m.merged_id, is_primary = false, live = false
