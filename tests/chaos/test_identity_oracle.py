@@ -91,7 +91,7 @@ def hold(engine, other, known: list[Somebody]) -> None:
             {"t": other.id},
         )
         connection.execute(text("select set_config('app.tenant_id', cast(:t as text), false)"), {"t": other.id})
-        linked = people.blind(people.Reachable(contact_id, one.email, one.phone) for contact_id, one in part.items())
+        linked = people.blind(people.Reachable(contact_id, one.email) for contact_id, one in part.items())
         connection.execute(text(f"select {people.LINK_SQL}"), {"people": linked})
         connection.exec_driver_sql("reset app.tenant_id")
 

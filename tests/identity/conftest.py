@@ -1,9 +1,12 @@
 """What the tests of signing in share."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+
+from clientway import ids
 
 
 def cookie(answer, name):
@@ -72,3 +75,33 @@ def staff_session(ask, verify):
     """The token of a fresh session of the tenant's administrator."""
     nonce, token, _ = ask()
     return verify(nonce, token=token).json["token"]
+
+
+@pytest.fixture
+def work(sql):
+    """Call it to write a job, an invoice and a payment of a contact; `ago` minutes back."""
+
+    def done(owner, contact, *, ago=0, **invoice):
+        given = {"t": owner.id, "o": contact["organization_id"], "c": contact["id"], "at": datetime.now(UTC) - timedelta(minutes=ago)}
+        found = {one: ids.uuid7() for one in ("job", "invoice", "payment")}
+        sql(
+            """insert into jobs (tenant_id, id, organization_id, contact_id, title, start_at, end_at, time_zone, currency, price_cents, notes)
+               values (:t, :i, :o, :c, 'Deep clean', cast(:at as timestamptz), cast(:at as timestamptz) + interval '1 hour', 'UTC', 'USD', 900, 'gate code 12')""",
+            i=found["job"], **given,
+        )  # fmt: skip
+        row = {"status": "open", "page": "ready", **invoice}
+        sql(
+            """insert into invoices (tenant_id, id, organization_id, contact_id, currency, status, number, number_text, subtotal_cents, total_cents,
+                                     issued_on, due_on, opened_at, payment_url, payment_page_status, notes, created_at)
+               values (:t, :i, :o, :c, 'USD', :status, case when :status <> 'draft' then floor(random() * 1e9) end, 'INV-7', 900, 900,
+                       '2026-11-01', '2026-11-15', now(), 'https://pay.example/7', :page, 'a secret of ours', cast(:at as timestamptz) - interval '1 second')""",
+            i=found["invoice"], **row, **given,
+        )  # fmt: skip
+        sql(
+            """insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at, created_at)
+               values (:t, :i, :o, :c, 400, 'USD', 'succeeded', 'cash', now(), cast(:at as timestamptz) - interval '2 seconds')""",
+            i=found["payment"], **given,
+        )  # fmt: skip
+        return {one: str(row_id) for one, row_id in found.items()}
+
+    return done

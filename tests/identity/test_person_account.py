@@ -1,14 +1,13 @@
 """A person signs up with an address and sees what every tenant that holds it does for them; no tenant sees another."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from clientway import access, db, ids, tokens
+from clientway import access, db, tokens
 from clientway.identity.person_account.schemas import HistoryLine, PersonSignedIn
 from clientway.messaging.mail.service import QueuedMail
 from clientway.messaging.mail.templates import render
@@ -29,36 +28,6 @@ def persons(invoke, sql):
 @pytest.fixture
 def email():
     return f"{uuid4().hex}@home.example"
-
-
-@pytest.fixture
-def work(sql):
-    """Call it to write a job, an invoice and a payment of a contact; `ago` minutes back."""
-
-    def done(owner, contact, *, ago=0, **invoice):
-        given = {"t": owner.id, "o": contact["organization_id"], "c": contact["id"], "at": datetime.now(UTC) - timedelta(minutes=ago)}
-        found = {one: ids.uuid7() for one in ("job", "invoice", "payment")}
-        sql(
-            """insert into jobs (tenant_id, id, organization_id, contact_id, title, start_at, end_at, time_zone, currency, price_cents, notes)
-               values (:t, :i, :o, :c, 'Deep clean', cast(:at as timestamptz), cast(:at as timestamptz) + interval '1 hour', 'UTC', 'USD', 900, 'gate code 12')""",
-            i=found["job"], **given,
-        )  # fmt: skip
-        row = {"status": "open", "page": "ready", **invoice}
-        sql(
-            """insert into invoices (tenant_id, id, organization_id, contact_id, currency, status, number, number_text, subtotal_cents, total_cents,
-                                     issued_on, due_on, opened_at, payment_url, payment_page_status, notes, created_at)
-               values (:t, :i, :o, :c, 'USD', :status, case when :status <> 'draft' then floor(random() * 1e9) end, 'INV-7', 900, 900,
-                       '2026-11-01', '2026-11-15', now(), 'https://pay.example/7', :page, 'a secret of ours', cast(:at as timestamptz) - interval '1 second')""",
-            i=found["invoice"], **row, **given,
-        )  # fmt: skip
-        sql(
-            """insert into payments (tenant_id, id, organization_id, contact_id, amount_cents, currency, status, method, captured_at, created_at)
-               values (:t, :i, :o, :c, 400, 'USD', 'succeeded', 'cash', now(), cast(:at as timestamptz) - interval '2 seconds')""",
-            i=found["payment"], **given,
-        )  # fmt: skip
-        return {one: str(row_id) for one, row_id in found.items()}
-
-    return done
 
 
 def test_signing_up_by_link(persons, email):
@@ -236,18 +205,21 @@ def test_a_cursor_is_of_one_session_and_list(persons, email, work, tenant):
     assert persons.invoke(HISTORY, token=session, query={"limit": 0}).status == 400
 
 
-def test_a_merged_record_is_seen_as_the_one_it_is_now(persons, email, work, tenant):
+@pytest.mark.parametrize("side", ["survivor", "merged"])
+def test_a_merged_record_is_seen_as_the_one_it_is_now(persons, email, work, tenant, side):
+    def seen(session):
+        return {line["id"] for line in persons.invoke(HISTORY, token=session).json["data"]}
+
     merged, survivor = persons.contact(tenant, email=email), persons.contact(tenant, email=f"{uuid4().hex}@home.example")
     done = work(tenant, survivor)
     session = persons.signed_up(email)
-    assert persons.invoke(HISTORY, token=session).json["data"] == []
-    persons.sql(
-        "update contacts set merged_into = :s, merged_at = now(), deleted_at = now(), is_primary = false where id = :m",
-        s=survivor["id"],
-        m=merged["id"],
-    )
-
-    assert {line["id"] for line in persons.invoke(HISTORY, token=session).json["data"]} == set(done.values())
+    assert seen(session) == set()
+    choices = {"merged_id": merged["id"], "across_organizations": True, "choices": {"email": side}}
+    made = persons.invoke("lifecycle/contact_merge", path={"contact_id": survivor["id"]}, body=choices, headers={"Idempotency-Key": "m"})
+    assert made.status == 201, made.body
+    assert seen(session) == set(done.values())
+    undone = persons.invoke("lifecycle/merge_undo", path={"merge_id": made.json["id"]}, body={}, headers={"Idempotency-Key": "u"})
+    assert (undone.status, seen(session), seen(persons.signed_up(survivor["email"]))) == (200, set(), set(done.values()))
 
 
 def test_who_is_deleted_or_known_by_another_address_is_not_held(persons, email, work, tenant):

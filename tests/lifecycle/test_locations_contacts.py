@@ -169,7 +169,7 @@ def test_a_person_is_the_same_to_all_tenants_and_goes_with_the_address(invoke, a
 def test_nobody_waits_for_another_tenant_that_writes_the_same_address(add, other_tenant):
     address = f"{uuid4().hex}@bistro.example"  # nobody knew it before
     tx = db.begin(db.Job(other_tenant.id))
-    link(tx, [Reachable(uuid4(), address, None)])
+    link(tx, [Reachable(uuid4(), address)])
 
     add("contact", email=address)
 

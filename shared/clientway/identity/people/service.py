@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,17 +19,17 @@ _LINK = text(f"select {LINK_SQL}")
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """What links a contact to a person: its normalised e-mail and its phone in E.164."""
+    """What links a contact to persons: its e-mails, normalised, all of them."""
 
     contact_id: UUID
     email_norm: str | None
-    phone_e164: str | None
+    further: Sequence[str] = ()
 
 
 def blind(contacts: Iterable[Reachable]) -> str:
     """The contacts as app.link_people takes them: JSON with blind indexes in place of addresses."""
     rows = [
-        {"contact_id": str(one.contact_id), "email": _index("email", one.email_norm), "phone": _index("phone", one.phone_e164)}
+        {"contact_id": str(one.contact_id), "email": blind_email(one.email_norm), "further": [blind_email(email) for email in one.further]}
         for one in contacts
     ]
     return json.dumps(rows)
@@ -37,13 +37,9 @@ def blind(contacts: Iterable[Reachable]) -> str:
 
 def blind_email(email_norm: str | None) -> str | None:
     """The blind index of an address: what identity knows it by."""
-    return _index("email", email_norm)
+    return email_norm and hmac.digest(settings().identity_key, f"email:{email_norm}".encode(), "sha256").hex()
 
 
 def link(tx: Tx, contacts: Iterable[Reachable]) -> None:
-    """Link contacts to their persons, creating those that nobody knew. E-mail decides; a phone alone never links."""
+    """Link contacts to the persons behind their e-mails, and to nobody else. E-mail decides; a phone alone never links."""
     tx.execute(_LINK, {"people": blind(contacts)})
-
-
-def _index(kind: str, value: str | None) -> str | None:
-    return value and hmac.digest(settings().identity_key, f"{kind}:{value}".encode(), "sha256").hex()

@@ -17,7 +17,7 @@ class PersonSignUp(Schema):
 
 
 class PersonSignedIn(Schema):
-    """A fresh session of a person. It shows what every tenant that holds this very address keeps for them."""
+    """A fresh session of a person. It shows what every tenant that knows them by this very address, primary or not, keeps for them."""
 
     token: str = Field(description="Shown once. 30 minutes without a request end it.")
     expires_at: Timestamp
@@ -61,7 +61,7 @@ class Proposal(Schema):
     created_at: Timestamp
     decided_at: Timestamp | None
     changes: ProposedChanges
-    would_reach: list[Holder] = Field(description="The others that hold this person. None of them learns who proposed it.")
+    would_reach: list[Holder] = Field(description="The others whose contact has this person's address as its primary one. None of them learns who proposed it.")
 
 
 class ProposalConfirm(Schema):

@@ -1,12 +1,15 @@
 """Who holds the keys that records of other systems are matched by: organizations, and contacts without one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
 from clientway.db import Tx
+from clientway.identity.people import service as people
+from clientway.identity.people.service import Reachable
 
 
 @dataclass
@@ -86,6 +89,22 @@ def email_holders(tx: Tx, emails: Iterable[str]) -> dict[str, tuple[str | None, 
     asked = sorted(emails)
     rows = tx.execute(_HOLDERS, {"emails": asked}) if asked else ()
     return {row[0]: (row[1] and str(row[1]), str(row[2])) for row in rows}
+
+
+_READDRESSED = text("""
+select c.id, c.email_norm, array(select e.email_norm from contact_emails e
+                                  where e.tenant_id = app.tenant() and e.contact_id = c.id and e.email_norm is distinct from c.email_norm)
+  from contacts c where c.tenant_id = app.tenant() and c.id = any (cast(:ids as uuid[]))
+""")
+
+
+def link(tx: Tx, *, new: Iterable[Mapping[str, Any]] = (), readdressed: Sequence[str] = ()) -> None:
+    """Link contacts that are new (their rows), and those that have another e-mail by now (their ids), to their persons."""
+    linked = [Reachable(UUID(row["id"]), row.get("email_norm")) for row in new]
+    if readdressed:
+        linked += [Reachable(*row) for row in tx.execute(_READDRESSED, {"ids": _array(readdressed)})]
+    if linked:
+        people.link(tx, linked)
 
 
 def _array(values: Iterable[str]) -> list[str] | str:

@@ -9,15 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import RowMapping, TextClause, text
 
 from clientway import normalise
 from clientway.db import Tx
-from clientway.identity.people import service as people
-from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
+from clientway.lifecycle.bulk import identities
 from clientway.lifecycle.organizations import rules
 from clientway.lifecycle.organizations.completeness import (
     LOCATION_WEIGHTS,
@@ -156,7 +154,8 @@ def write(tx: Tx, changes: Changes, *, currency: str) -> None:
     if changes.tags:
         tags = [{"organization_id": one, "tag": tag} for one, tag in sorted(changes.tags)]
         _insert(tx, "organization_tags", tags, on_conflict="on conflict do nothing")
-    _link(tx, changes)
+    readdressed = [one for one, fields in changes.updates["contacts"].items() if fields.get("email_norm")]
+    identities.link(tx, new=changes.new["contacts"].values(), readdressed=readdressed)
 
 
 def refresh(tx: Tx, organization_ids: Iterable[str], *, currency: str) -> None:
@@ -233,6 +232,8 @@ def _revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
              and x.id = any (cast(:ids as uuid[])) returning x.id""")
         given = json.dumps(changed, default=str)
         done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
+        if table == "contacts" and "email_norm" in names:
+            identities.link(tx, readdressed=[str(row["id"]) for row in changed])
     tagged = [{"id": row["id"], "tag": tag} for row in changed if row["id"] in done for tag in row["before"].get(ADDED_TAGS, ())]
     if tagged:
         tx.execute(_UNTAG, {"rows": json.dumps(tagged)})
@@ -298,14 +299,6 @@ def _follow(changes: Changes) -> None:
             for row in rows:
                 if row["id"] in changes.updates[table]:
                     changes.updates[table][row["id"]] |= {name: row[name] for name in follows}
-
-
-def _link(tx: Tx, changes: Changes) -> None:
-    """Link new contacts, and those with another e-mail, to their persons."""
-    readdressed = [{**fields, "id": one} for one, fields in changes.updates["contacts"].items() if fields.get("email_norm")]
-    reached = [*changes.new["contacts"].values(), *readdressed]
-    if reached:
-        people.link(tx, [Reachable(UUID(row["id"]), row.get("email_norm"), row.get("phone_e164")) for row in reached])
 
 
 def derive_contact(contact: Row) -> None:

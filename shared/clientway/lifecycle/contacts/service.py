@@ -41,7 +41,7 @@ class ContactExists(Conflict):
 class LastReach(Conflict):
     """409: a contact has at least a name, an e-mail or a phone."""
 
-    code, title = "last_reach", "Last way to know somebody"
+    code, title = "last_reach", "Last identifier"
 
 
 class OrganizationDeleted(Conflict):
@@ -127,11 +127,11 @@ def change(tx: Tx, contact_id: UUID, patch: ContactPatch, *, version: int | None
     probes = dossier.probes or {}
     _check_keys(probes, contact_id, target["organization_id"] or "none" if patch.location_id else None)
     if patch.default_address_id is not None and probes["address_of"] != str(contact_id):
-        pointer = FieldError("#/default_address_id", "unknown_address", "no address of this contact")
+        pointer = FieldError("#/default_address_id", "unknown_address", "not an address of this contact")
         raise Unprocessable("The address is not the contact's.", errors=[pointer])
     if sent.get("is_primary") is False and target["is_primary"]:
         pointer = FieldError("#/is_primary", "needs_a_successor", "make another contact primary instead")
-        raise Unprocessable("An organization with contacts has a primary one.", errors=[pointer])
+        raise Unprocessable("An organization with contacts always has a primary one.", errors=[pointer])
 
     row = {name: target[name] for name in ContactPatch.model_fields if name not in _ELSEWHERE}
     row |= {name: value for name, value in sent.items() if name not in _ELSEWHERE}
@@ -172,9 +172,9 @@ def rewrite(tx: Tx, dossier: Dossier, given: Row, *, keys: Row | None = None) ->
     target, probes = dossier.target or {}, dossier.probes or {}
     row = {name: target[name] for name in _SOMEBODY} | dict(given)
     if not any(row.values()):
-        raise LastReach("Nothing would be left to know the contact by.")
+        raise LastReach("The contact would have no name, e-mail address or phone number left.")
     row |= _facts(row, normalise.email(row["email"]) if row["email"] else None, dossier.region, keys or probes["reach"])
-    _update(tx, dossier, UUID(target["id"]), row)
+    _update(tx, dossier, UUID(target["id"]), row, keys=keys)
     if dossier.organization and any(row[name] and row[name] != target[name] for name in _STAGE_FACTS):
         stages.reconsider(tx, [dossier.id])
 
@@ -224,7 +224,7 @@ def _new(tx: Tx, body: ClientCreate, given: Row, email_norm: str | None, region:
     row = {"id": str(contact_id), **given, "slug": slug(given)}
     row |= _facts(row, email_norm, region) | {"created_at": moment, "updated_at": moment}
     custom = values.settle(probes["fields"], body.custom_fields, {}, complete=True)
-    return Write(row, Reachable(contact_id, email_norm, row["phone_e164"]), body.tags, custom)
+    return Write(row, Reachable(contact_id, email_norm), body.tags, custom)
 
 
 def _insert(tx: Tx, write: Write, keys: Keys, dossier: Dossier | None = None, derived: Row | None = None) -> Any:
@@ -250,10 +250,11 @@ def _lock(tx: Tx, contact_id: UUID, keys: Keys) -> tuple[Dossier, Row]:
     return dossier, dossier.target
 
 
-def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, *, sent: Row | None = None) -> Any:
+def _update(tx: Tx, dossier: Dossier, contact_id: UUID, row: Row, *, sent: Row | None = None, keys: Row | None = None) -> Any:
     probes, sent = dossier.probes or {}, sent or {}
     custom = values.settle(probes["fields"], sent.get("custom_fields", {}), probes["custom"], complete=False)
-    write = Write(row, Reachable(contact_id, row["email_norm"], row["phone_e164"]), sent.get("tags", probes["tags"]), custom)
+    person = Reachable(contact_id, row["email_norm"], reach.further_emails(keys or probes["reach"], row["email_norm"]))
+    write = Write(row, person, sent.get("tags", probes["tags"]), custom)
     try:
         return queries.update(tx, dossier, write, _derived(dossier, {**(dossier.target or {}), **row}))
     except DatabaseError as error:
@@ -265,7 +266,7 @@ def explained(error: DatabaseError) -> Exception:
     field = _CONSTRAINTS.get(db.constraint_name(error) or "")
     if field is None:
         return error
-    return ContactExists(f"Another contact has this {field}.", errors=[FieldError(f"#/{field}", "taken", "is another's")])
+    return ContactExists(f"Another contact has this {field}.", errors=[FieldError(f"#/{field}", "taken", "already taken")])
 
 
 def _check(tx: Tx, row: Row, sent: Row) -> str | None:
@@ -275,14 +276,14 @@ def _check(tx: Tx, row: Row, sent: Row) -> str | None:
     if sent.get("email") and not email_norm:
         errors.append(FieldError("#/email", "invalid_email", "not an e-mail address"))
     if sent.get("time_zone") and sent["time_zone"] not in time_zones():
-        errors.append(FieldError("#/time_zone", "unknown_time_zone", "no time zone of the IANA database"))
+        errors.append(FieldError("#/time_zone", "unknown_time_zone", "not a time zone of the IANA database"))
     if (sent.get("birth_date") or "") > (tx.now + _AHEAD).date().isoformat():
         errors.append(FieldError("#/birth_date", "in_the_future", "lies in the future"))
     if errors:
         raise Unprocessable("The contact breaks a rule.", errors=errors)
     if not any(row[name] for name in _SOMEBODY):
         pointers = [FieldError(f"#/{name}", "missing", "nothing given") for name in _SOMEBODY]
-        raise Unprocessable("A contact has at least one of them.", errors=pointers)
+        raise Unprocessable("A contact needs a name, an e-mail address or a phone number.", errors=pointers)
     return email_norm or None
 
 
@@ -301,10 +302,10 @@ def _check_keys(probes: Mapping[str, Any], contact_id: UUID | None, organization
     for probe, field in (("same_email", "email"), ("same_hubspot", "hubspot_contact_id")):
         holder = probes.get(probe)
         if holder is not None and holder != str(contact_id):
-            pointer = FieldError(f"#/{field}", "taken", "is another's")
+            pointer = FieldError(f"#/{field}", "taken", "already taken")
             raise ContactExists(f"Another contact has this {field}.", errors=[pointer], existing_id=holder)
     if organization_id is not None and probes.get("location_of") != organization_id:
-        pointer = FieldError("#/location_id", "unknown_location", "no location of this organization")
+        pointer = FieldError("#/location_id", "unknown_location", "not a location of this organization")
         raise Unprocessable("The location is not the organization's.", errors=[pointer])
 
 

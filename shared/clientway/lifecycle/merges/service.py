@@ -15,7 +15,7 @@ from clientway.lifecycle.merges import queries, rules
 from clientway.lifecycle.merges.plan import Plan, decide
 from clientway.lifecycle.merges.rules import Side
 from clientway.lifecycle.merges.schemas import ContactMerge, MergePreview, MergePreviewRequest, MergeRequest
-from clientway.lifecycle.merges.sides import Contact, Sides, parse
+from clientway.lifecycle.merges.sides import Contact, Sides, linked, parse
 from clientway.lifecycle.stages import service as stages
 from clientway.moments import rfc3339
 from clientway.paging import Request
@@ -24,7 +24,7 @@ from clientway.paging import Request
 class SameContact(Unprocessable):
     """422: a contact cannot be merged with itself."""
 
-    code, title = "same_contact", "One and the same contact"
+    code, title = "same_contact", "Same contact"
 
 
 class MergeBlocked(Conflict):
@@ -51,8 +51,8 @@ def merge(tx: Tx, survivor_id: UUID, wanted: MergeRequest) -> ContactMerge:
     merge_id = uuid7()
     written = _written(merge_id, plan)
     survivor = plan.sides.survivor
-    reached = {**survivor.row, **plan.columns}
-    reachable = [Reachable(survivor.id, reached["email_norm"], reached["phone_e164"])] if "email_norm" in plan.columns else []
+    emails = [*survivor.facts["emails"], *plan.sides.merged.facts["emails"]]
+    reachable = [linked({**survivor.row, **plan.columns}, emails), Reachable(wanted.merged_id, None)]
     undo_until = tx.now + timedelta(days=rules.UNDO_DAYS)
     moved = queries.merge(
         tx,
@@ -108,7 +108,7 @@ def _live(found: Mapping[str, Any], contact_id: UUID, pointer: str | None = None
     if side is not None and side.row["merged_into"] is not None:
         raise ContactMerged(side.row["merged_into"])
     if side is None or side.row["deleted_at"] is not None:
-        errors = [FieldError(pointer, "unknown_contact", "no contact of this tenant")] if pointer else []
+        errors = [FieldError(pointer, "unknown_contact", "not a contact of this tenant")] if pointer else []
         raise NotFound("There is no such contact.", errors=errors)
     return side
 

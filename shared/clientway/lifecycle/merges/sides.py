@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from clientway.identity.people.service import Reachable
 from clientway.lifecycle.contacts import service as contacts
 from clientway.lifecycle.merges.rules import Side
 from clientway.lifecycle.organizations import rules as names
@@ -81,3 +82,8 @@ def searched(row: Row, emails: Iterable[Row], phones: Iterable[Row]) -> dict[str
     further = [names.reach(None, None, one["email_norm"]) for one in emails if one["email_norm"] != row["email_norm"]]
     further += [names.reach(one["phone"], one["phone_e164"], None) for one in phones if one["phone"] != row["phone"]]
     return contacts.found_by(row, further)
+
+
+def linked(row: Row, emails: Iterable[Row]) -> Reachable:
+    """Whom a contact is linked to once these are all its e-mails."""
+    return Reachable(UUID(row["id"]), row["email_norm"], [one["email_norm"] for one in emails if one["email_norm"] != row["email_norm"]])

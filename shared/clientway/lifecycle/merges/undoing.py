@@ -10,12 +10,11 @@ from sqlalchemy.exc import DatabaseError
 from clientway import db, effects
 from clientway.db import Tx
 from clientway.errors import Conflict
-from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.merges import queries, rules
 from clientway.lifecycle.merges.schemas import MergeUndone
 from clientway.lifecycle.merges.service import absent
-from clientway.lifecycle.merges.sides import Contact, parse, searched
+from clientway.lifecycle.merges.sides import Contact, linked, parse, searched
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import Stage
 from clientway.moments import rfc3339
@@ -50,7 +49,7 @@ class SurvivorDeleted(Conflict):
 class UndoCollides(Conflict):
     """409: somebody took up, at this very moment, what would go back."""
 
-    code, title = "undo_collides", "Undo collides"
+    code, title = "undo_collides", "Undo conflicts"
 
 
 def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
@@ -75,25 +74,26 @@ def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
     theirs, lost = _given_back(before["merged"], ours, found["taken"])
     theirs["is_primary"] = _is_primary(before["merged"], ours, merged, after)
     successor = after["successor_id"] if theirs["is_primary"] or ours["is_primary"] else None
-    emails, phones = (_split(survivor, merged, kind, merge["moved"][kind]) for kind in ("emails", "phones"))
+    keep_email, keep_phone = ours["email_norm"], ours["phone_e164"] or ours["phone"]
+    emails = _split(survivor, merged, "emails", merge["moved"]["emails"], keep=keep_email)
+    phones = _split(survivor, merged, "phones", merge["moved"]["phones"], keep=keep_phone)
     plan = {
         "id": merge_id, "now": rfc3339(tx.now), "by": tx.actor.id, "actor": {"type": tx.actor.kind, "id": tx.actor.id},
         "contact": back | searched(ours, emails[0], phones[0]), "merged": theirs | searched({**merged.row, **theirs}, emails[1], phones[1]),
         "successor_id": successor,
-        "keep_email": ours["email_norm"], "keep_phone": ours["phone_e164"] or ours["phone"],
+        "keep_email": keep_email, "keep_phone": keep_phone,
         "organization": _still(_target(survivor, merged, after), before["organization"], after["organization"]),
         "accounts": _accounts(survivor, merged, before["accounts"], after["accounts"]),
         "derived": _derived(survivor, merged, ours, {**merged.row, **theirs}),
         **_consents(merge_id, survivor.facts["consents"], before["consents"], after["consents"]),
     }  # fmt: skip
-    rows = [ours, {**merged.row, **theirs}]
-    reachable = [Reachable(UUID(row["id"]), row["email_norm"], row["phone_e164"]) for row in rows]
+    reachable = [linked(ours, emails[0]), linked({**merged.row, **theirs}, emails[1])]
     try:
         told = queries.undo(tx, plan, reachable)
     except DatabaseError as error:
         if db.sqlstate(error) != "23505":
             raise
-        raise UndoCollides("What would go back is somebody else's by now; try again.") from error
+        raise UndoCollides("What would be given back was taken by somebody else meanwhile; try again.") from error
     _put_stage_back(tx, survivor, after, before)
     _tell(tx, merge, survivor, merged)
     return MergeUndone(
@@ -105,7 +105,7 @@ def undo(tx: Tx, merge_id: UUID) -> MergeUndone:
 
 def _check(tx: Tx, merge: Row, survivor: Contact, newer: str | None) -> None:
     if merge["undone_at"] is not None:
-        raise MergeAlreadyUndone("This merge was undone already.", undone_at=merge["undone_at"])
+        raise MergeAlreadyUndone("This merge has already been undone.", undone_at=merge["undone_at"])
     if newer is not None:
         raise UndoNewerFirst("The survivor was merged again since; undo that first.", merge_id=newer)
     if datetime.fromisoformat(merge["undo_until"]) < tx.now:
@@ -128,10 +128,15 @@ def _given_back(row: Row, survivor: Row, taken: Row) -> tuple[dict[str, Any], li
     return changed, lost
 
 
-def _split(survivor: Contact, merged: Contact, kind: str, moved: Row) -> tuple[list[Row], list[Row]]:
-    """The e-mails, or phones, of both once those that were moved are back."""
+def _split(survivor: Contact, merged: Contact, kind: str, moved: Row, *, keep: str | None) -> tuple[list[Row], list[Row]]:
+    """The e-mails, or phones, of both once those that were moved, and are what they were, are back; the survivor's primary one stays."""
+
+    def goes_back(one: Row) -> bool:
+        key = one["email_norm"] if kind == "emails" else one["phone_e164"] or one["phone"]
+        return bool(key == moved.get(one["id"]) and key != keep)
+
     mine: list[Row] = survivor.facts[kind]
-    return [one for one in mine if one["id"] not in moved], [*merged.facts[kind], *(one for one in mine if one["id"] in moved)]
+    return [one for one in mine if not goes_back(one)], [*merged.facts[kind], *filter(goes_back, mine)]
 
 
 def _is_primary(row: Row, survivor: Row, merged: Contact, after: Row) -> bool:

@@ -37,7 +37,8 @@ select coalesce(json_agg(json_build_object(
          'id', c.id, 'organization_id', c.organization_id, 'version', c.version, 'first_name', c.first_name, 'last_name', c.last_name,
          'birth_date', c.birth_date, 'email', c.email, 'phone', c.phone,
          'by_email', h.by_email, 'verified', h.verified, 'by_phone', h.by_phone,
-         'emails', array(select x.email_norm from contact_emails x where x.tenant_id = app.tenant() and x.contact_id = c.id),
+         'emails', array(select x.email_norm from contact_emails x
+                          where x.tenant_id = app.tenant() and x.contact_id = c.id order by x.is_primary desc),
          'phones', array(select x.phone_e164 from contact_phones x
                           where x.tenant_id = app.tenant() and x.contact_id = c.id and x.phone_e164 is not null)) order by c.id), '[]'),
        (select e.contact_id from contact_emails e

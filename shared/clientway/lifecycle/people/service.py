@@ -53,7 +53,7 @@ def upsert_by_reach(tx: Tx, person: PersonInput) -> UpsertedPerson:
     """Find or make the contact that an e-mail or a phone belongs to. Raises Unprocessable (422) without either, else as upsert."""
     if person.email is None and person.phone is None:
         pointers = [FieldError(f"#/{name}", "missing", "nothing given") for name in ("email", "phone")]
-        raise Unprocessable("Somebody is found by an e-mail or a phone.", errors=pointers)
+        raise Unprocessable("Give an e-mail address or a phone number to find somebody by.", errors=pointers)
     known = upsert(tx, person)
     return UpsertedPerson(
         person_id=known.contact_id,
@@ -99,7 +99,7 @@ def upsert(tx: Tx, person: PersonInput) -> Known:
             return Known(
                 contact_id, None, is_new=True, version=1, deleted_contact_id=deleted, suggested=suggested, ignored=given.ignored, made=made
             )
-    raise SerializationConflict("Two changes met; try again.", headers={"Retry-After": "1"})
+    raise SerializationConflict("Two changes collided; try again.", headers={"Retry-After": "1"})
 
 
 def hold(tx: Tx, contact_id: UUID) -> Holder:
@@ -160,7 +160,7 @@ def _read(tx: Tx, person: PersonInput) -> _Given:
     if not any((email, phone_e164, person.first_name, person.last_name)):
         pointers = [FieldError(f"#/{name}", "nobodys", "belongs to nobody in particular") for name in ignored]
         pointers = pointers or [FieldError("#/phone", "invalid_phone", "not a phone number of this region")]
-        raise Unprocessable("Nothing is left to know somebody by.", errors=pointers)
+        raise Unprocessable("The person would have no name, e-mail address or phone number left.", errors=pointers)
     return _Given(email, email_norm, phone, phone_e164, person.first_name, person.last_name, tuple(ignored))
 
 
@@ -176,7 +176,7 @@ def _insert(tx: Tx, contact_id: UUID, given: _Given, others: Sequence[Row]) -> R
     moment = rfc3339(tx.now)
     row |= contacts.found_by(row) | {"slug": contacts.slug(row), "created_at": moment, "updated_at": moment}
     own = {**row, "birth_date": None, "emails": [given.email_norm] if given.email_norm else [], "phones": [given.phone_e164]}
-    person = Reachable(contact_id, given.email_norm, given.phone_e164)
+    person = Reachable(contact_id, given.email_norm)
     try:
         return row if queries.insert(tx, row, person, _suggestions(tx, own, others)) else None
     except DatabaseError as error:
@@ -200,7 +200,7 @@ def _add(tx: Tx, row: Row, given: _Given, *, phone_is_free: bool) -> int | None:
     email_norm = given.email_norm if email and "email" not in blanks else None
     phone_e164 = given.phone_e164 if phone and "phone" not in blanks else None
     return reach.add_secondary(
-        tx, UUID(row["id"]), version,
+        tx, UUID(row["id"]), version, known=row["emails"],
         email=(email or "", email_norm) if email_norm and len(row["emails"]) < reach.MOST else None,
         phone=(phone or "", phone_e164) if phone_e164 and len(row["phones"]) < reach.MOST else None,
     )  # fmt: skip

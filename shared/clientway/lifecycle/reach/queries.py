@@ -1,12 +1,14 @@
 """Contacts' e-mails and phones in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import func, literal_column, select, text
 
 from clientway.db import Tx
+from clientway.identity.people import service as people
+from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.client_tables import contact_emails, contact_phones
 from clientway.lifecycle.reach.sql import SHARED
@@ -61,17 +63,18 @@ def remove(tx: Tx, kind: Kind, row_id: UUID) -> None:
     tx.execute(table.delete().where(table.c.tenant_id == func.app.tenant(), table.c.id == row_id))
 
 
-_TOUCH = text("""
+_TOUCH = text(f"""
 update contacts c set version = c.version + 1, updated_at = :now, search_text = coalesce(cast(:search_text as text), c.search_text)
- where c.tenant_id = app.tenant() and c.id = :contact_id""")
+ where c.tenant_id = app.tenant() and c.id = :contact_id returning {people.LINK_SQL}::text""")
 
 
-def touch(tx: Tx, contact_id: UUID, *, search_text: str | None = None) -> None:
+def touch(tx: Tx, contact_id: UUID, *, search_text: str | None = None, linked: Sequence[Reachable] = ()) -> None:
     """Count a change of a locked contact, and have it found by what it is reached at now."""
-    tx.execute(_TOUCH, {"contact_id": contact_id, "now": tx.now, "search_text": search_text})
+    given = {"contact_id": contact_id, "now": tx.now, "search_text": search_text, "people": people.blind(linked)}
+    tx.execute(_TOUCH, given)
 
 
-_ADD = text("""
+_ADD = text(f"""
 with held as (
   update contacts c set search_text = c.search_text || chr(10) || cast(:line as text), version = c.version + 1, updated_at = :now
    where c.tenant_id = app.tenant() and c.id = :contact_id and c.version = :version returning c.id, c.version),
@@ -83,16 +86,18 @@ call as (
   insert into contact_phones (id, contact_id, phone, phone_e164, created_at)
   select cast(:phone_id as uuid), h.id, cast(:phone as text), cast(:phone_e164 as text), :now from held h
    where cast(:phone_e164 as text) is not null)
-select version from held
+select version, {people.LINK_SQL}::text from held
 """)
 
 
 def add_secondary(
-    tx: Tx, contact_id: UUID, version: int, *, email: tuple[str, str] | None, phone: tuple[str, str] | None, line: str
-) -> int | None:
+    tx: Tx, contact_id: UUID, version: int, *, email: tuple[str, str] | None, phone: tuple[str, str] | None, line: str,
+    linked: Sequence[Reachable],
+) -> int | None:  # fmt: skip
     """Add an e-mail and a phone to a contact of this version, and what it is found by. Returns its next version."""
     given = {
         "contact_id": contact_id, "version": version, "line": line, "now": tx.now, "email_id": uuid7(), "phone_id": uuid7(),
+        "people": people.blind(linked),
         **dict(zip(("email", "email_norm"), email or (None, None), strict=True)),
         **dict(zip(("phone", "phone_e164"), phone or (None, None), strict=True)),
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """A contact's several e-mails and phones. They are part of the contact: its version is theirs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from clientway import effects, normalise
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
+from clientway.identity.people.service import Reachable
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts import existence
 from clientway.lifecycle.contacts import service as contacts
@@ -103,22 +104,25 @@ def remove(tx: Tx, kind: Kind, contact_id: UUID, row_id: UUID, *, version: int) 
             queries.remove(tx, kind, row_id)
     else:
         queries.remove(tx, kind, row_id)
-        queries.touch(tx, contact_id, search_text=_search_text(dossier, {**keys, f"{kind}s": stay}))
+        _settle(tx, dossier, {**keys, f"{kind}s": stay})
     effects.audit(tx, f"contact.{kind}_removed", "contact", contact_id, {kind: row[kind]})
 
 
 def add_secondary(
-    tx: Tx, contact_id: UUID, version: int, *, email: tuple[str, str] | None = None, phone: tuple[str, str] | None = None
-) -> int | None:
+    tx: Tx, contact_id: UUID, version: int, *, known: Sequence[str], email: tuple[str, str] | None = None,
+    phone: tuple[str, str] | None = None,
+) -> int | None:  # fmt: skip
     """Add an e-mail, a phone or both (each as written, and normalised) behind those a contact of this version has.
 
+    `known` are its e-mails, normalised, the primary one first: there is one if an e-mail is added behind it.
     Returns the version that it has now, None when it has changed meanwhile. Raises ContactExists (409) for somebody else's e-mail.
     """
     if email is None and phone is None:
         return version
     line = names.reach(None, phone and phone[1], email and email[1])
     try:
-        added = queries.add_secondary(tx, contact_id, version, email=email, phone=phone, line=line)
+        linked = [Reachable(contact_id, known[0], [*known[1:], email[1]])] if email else []
+        added = queries.add_secondary(tx, contact_id, version, email=email, phone=phone, line=line, linked=linked)
     except DatabaseError as error:
         raise contacts.explained(error) from None
     if added is not None:
@@ -149,7 +153,7 @@ def _add(tx: Tx, kind: Kind, dossier: Dossier, body: ContactEmailCreate | Contac
     if row["is_primary"]:
         contacts.rewrite(tx, dossier, {kind: row[kind]}, keys=after)
     else:
-        queries.touch(tx, contact_id, search_text=_search_text(dossier, after))
+        _settle(tx, dossier, after)
     effects.audit(tx, f"contact.{kind}_added", "contact", contact_id, {kind: row[kind], "is_primary": row["is_primary"]})
     return _answer(row, target["version"] + 1)
 
@@ -168,11 +172,12 @@ def _keys(dossier: Dossier) -> dict[str, list[Row]]:
     return keys
 
 
-def _search_text(dossier: Dossier, keys: dict[str, list[Row]]) -> str:
+def _settle(tx: Tx, dossier: Dossier, keys: dict[str, list[Row]]) -> None:
+    """Count a change of what a contact is reached at beside its primary ones, and have it found by what these are now."""
     target = dossier.target or {}
     secondary = rules.others(keys, email=target["email_norm"], phone=target["phone_e164"] or target["phone"])
-    found: str = contacts.found_by(target, secondary)["search_text"]
-    return found
+    person = Reachable(UUID(target["id"]), target["email_norm"], rules.further_emails(keys, target["email_norm"]))
+    queries.touch(tx, UUID(target["id"]), search_text=contacts.found_by(target, secondary)["search_text"], linked=[person])
 
 
 def _answer(row: Mapping[str, Any], version: int) -> Any:

@@ -111,7 +111,7 @@ begin
 end $$;
 create policy persons_decide on public.contact_update_proposals for update to clientway_identity using (true) with check (true);
 grant select (tenant_id, name, slug) on public.tenants to clientway_identity;
-grant select (tenant_id, id, merged_into, deleted_at) on public.contacts to clientway_identity;
+grant select (tenant_id, id, deleted_at) on public.contacts to clientway_identity;
 grant select (tenant_id, id, contact_id, title, status, start_at, end_at, time_zone, price_cents, currency) on public.jobs to clientway_identity;
 grant select (tenant_id, id, contact_id, number_text, status, total_cents, balance_cents, currency, issued_on, due_on, payment_url, payment_page_status, created_at)
   on public.invoices to clientway_identity;
@@ -191,6 +191,31 @@ revoke all on function app.search_clients(text, integer) from public;
 grant execute on function app.search_clients(text, integer) to clientway_app, clientway_job;
 
 set role clientway_identity;
+
+-- Whoever is behind any of a contact's e-mails is this contact; what is kept of it is changed by whom its primary one leads to, alone:
+-- a further one may be a husband's or an assistant's.
+alter table identity.contact_person
+  drop constraint contact_person_pkey, add primary key (tenant_id, contact_id, person_id), add column is_primary boolean not null default true;
+
+-- For each contact all its e-mails, the primary one and the further ones: who is behind none of them is linked to it no longer.
+create or replace function app.link_people(p_contacts jsonb) returns void
+language sql security definer set search_path = '' as $$
+  with given as materialized (
+    -- E-mail decides; a phone alone is only a suggestion and never links.
+    select r.contact_id, coalesce(k.person_id, left(e.blind, 32)::uuid) as person_id, bool_or(e.is_primary) as is_primary
+      from jsonb_to_recordset(p_contacts) as r(contact_id uuid, email text, further text[])
+     cross join lateral (select r.email as blind, true as is_primary union all select f, false from unnest(r.further) f) e
+      left join identity.person_key k on k.kind = 'email' and k.blind_index = e.blind
+     group by 1, 2
+  ), gone as (
+    delete from identity.contact_person p using (select distinct g.contact_id from given g) c
+     where p.tenant_id = app.tenant() and p.contact_id = c.contact_id
+       and not exists (select from given g where g.contact_id = p.contact_id and g.person_id = p.person_id)
+  )
+  insert into identity.contact_person as p (tenant_id, contact_id, person_id, is_primary)
+  select app.tenant(), g.contact_id, g.person_id, g.is_primary from given g where g.person_id is not null order by g.contact_id, g.person_id
+  on conflict (tenant_id, contact_id, person_id) do update set is_primary = excluded.is_primary where p.is_primary <> excluded.is_primary;
+$$;
 
 -- The person's own account: keyed hashes alone, as everything here. An address that was never verified has no row.
 create table identity.person_accounts (
@@ -327,18 +352,13 @@ begin
   update identity.person_sessions set revoked_at = now() where token_hash = p_token_hash;
 end $$;
 
--- The live contacts that are this person. One that was merged into another of its tenant is that other.
-create function app.held_contacts(p_person uuid) returns table (tenant_id uuid, contact_id uuid)
+-- The live contacts that are this person, by whichever of their e-mails. One that was merged gave its e-mails to the survivor.
+create function app.held_contacts(p_person uuid) returns table (tenant_id uuid, contact_id uuid, is_primary boolean)
 language sql stable security definer set search_path = '' as $$
-  with recursive up as (
-    select c.tenant_id, c.id, c.merged_into, c.deleted_at
-      from identity.contact_person p join public.contacts c on c.tenant_id = p.tenant_id and c.id = p.contact_id where p.person_id = p_person
-    union
-    select n.tenant_id, n.id, n.merged_into, n.deleted_at
-      from up u cross join lateral (
-        select c.tenant_id, c.id, c.merged_into, c.deleted_at from public.contacts c where c.tenant_id = u.tenant_id and c.id = u.merged_into limit 1) n
-  )
-  select distinct u.tenant_id, u.id from up u where u.deleted_at is null
+  select p.tenant_id, p.contact_id, p.is_primary
+    from identity.contact_person p
+   cross join lateral (select from public.contacts c where c.tenant_id = p.tenant_id and c.id = p.contact_id and c.deleted_at is null limit 1) c
+   where p.person_id = p_person
 $$;
 
 -- A page is read of each contact in the order of an index. A client of average is a handful of rows, which the planner would rather
@@ -395,7 +415,7 @@ declare
 begin
   return (
     with holders as materialized (
-      select h.tenant_id, t.name, t.slug from app.held_contacts(me) h join public.tenants t on t.tenant_id = h.tenant_id),
+      select h.tenant_id, t.name, t.slug from app.held_contacts(me) h join public.tenants t on t.tenant_id = h.tenant_id where h.is_primary),
     numbered as (
       select p.*, i.created_at as at, t.name, t.slug, row_number() over (order by i.created_at desc, i.proposal_id desc) as n
         from identity.proposal_person i
@@ -413,12 +433,13 @@ begin
       'last_at', (select p.at::text from numbered p where p.n = p_limit), 'last_id', (select p.id from numbered p where p.n = p_limit)));
 end $$;
 
--- Kept for the person that the contact is linked to now; null and nothing kept when it is linked to nobody. Whether anybody else
+-- Kept for the person behind the contact's primary e-mail as it is now; null and nothing kept when it has none. Whether anybody else
 -- knows that person is not looked at.
 create function app.propose_update(p_contact uuid, p_proposal uuid, p_email_blind text) returns uuid
 language sql security definer set search_path = '' as $$
   insert into identity.proposal_person (tenant_id, proposal_id, person_id, email_blind)
-  select p.tenant_id, p_proposal, p.person_id, p_email_blind from identity.contact_person p where p.tenant_id = app.tenant() and p.contact_id = p_contact
+  select p.tenant_id, p_proposal, p.person_id, p_email_blind from identity.contact_person p
+   where p.tenant_id = app.tenant() and p.contact_id = p_contact and p.is_primary
   returning proposal_id
 $$;
 
@@ -452,7 +473,7 @@ begin
     return jsonb_build_object('status', 'open', 'refused', 'fields', 'unknown', to_jsonb(strange));
   end if;
   strange := array(select s from unnest(p_slugs) s where s not in (
-    select t.slug from app.held_contacts(me) h join public.tenants t on t.tenant_id = h.tenant_id where h.tenant_id <> asked.tenant_id));
+    select t.slug from app.held_contacts(me) h join public.tenants t on t.tenant_id = h.tenant_id where h.is_primary and h.tenant_id <> asked.tenant_id));
   if cardinality(strange) > 0 then
     return jsonb_build_object('status', 'open', 'refused', 'tenants', 'unknown', to_jsonb(strange));
   end if;
@@ -469,6 +490,11 @@ begin
       insert into identity.person_key (kind, blind_index, person_id) values ('email', asked.email_blind, me)
         on conflict (kind, blind_index) do update set person_id = excluded.person_id;
       update identity.person_accounts set person_id = me where person_id = other;
+      with twice as (delete from identity.contact_person p using identity.contact_person mine
+                     where p.person_id = other and mine.person_id = me and mine.tenant_id = p.tenant_id and mine.contact_id = p.contact_id
+                    returning p.tenant_id, p.contact_id, p.is_primary)
+      update identity.contact_person p set is_primary = true from twice b
+       where p.person_id = me and p.tenant_id = b.tenant_id and p.contact_id = b.contact_id and b.is_primary;
       update identity.contact_person set person_id = me where person_id = other;
       update identity.proposal_person set person_id = me where person_id = other;
     end if;
@@ -477,7 +503,7 @@ begin
   return jsonb_build_object('status', 'confirmed', 'decided', true, 'changes', chosen, 'targets', coalesce((
     select jsonb_agg(jsonb_build_object('tenant_id', h.tenant_id, 'contact_id', h.contact_id, 'name', t.name, 'slug', t.slug) order by h.tenant_id, h.contact_id)
       from app.held_contacts(me) h join public.tenants t on t.tenant_id = h.tenant_id
-     where h.tenant_id <> asked.tenant_id and (p_slugs is null or t.slug = any (p_slugs))), '[]'));
+     where h.is_primary and h.tenant_id <> asked.tenant_id and (p_slugs is null or t.slug = any (p_slugs))), '[]'));
 end $$;
 
 -- Within a tenant that holds them, a person acts on nothing but their own contact there.
@@ -486,7 +512,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   me uuid := (app.person_account(p_token_hash)).person_id;
 begin
-  if not exists (select from app.held_contacts(me) h where h.tenant_id = p_tenant and h.contact_id = p_contact) then
+  if not exists (select from app.held_contacts(me) h where h.is_primary and h.tenant_id = p_tenant and h.contact_id = p_contact) then
     raise exception using errcode = 'CW403', message = 'not a tenant of this person';
   end if;
   perform set_config('app.tenant_id', p_tenant::text, true), set_config('app.principal', 'person:' || p_contact, true),
