@@ -61,7 +61,9 @@ class Proposal(Schema):
     created_at: Timestamp
     decided_at: Timestamp | None
     changes: ProposedChanges
-    would_reach: list[Holder] = Field(description="The others whose contact has this person's address as its primary one. None of them learns who proposed it.")
+    would_reach: list[Holder] = Field(
+        description="The others whose contact has this person's address as its primary one. None of them learns who proposed it."
+    )
 
 
 class ProposalConfirm(Schema):
