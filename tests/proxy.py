@@ -16,6 +16,8 @@ READY = b"Z\x00\x00\x00\x05"
 STARTUP = b"\x00\x03\x00\x00"
 """What follows the length in the message that opens a connection: version 3.0 of the protocol."""
 _PAUSE = 0.01
+_WHOLE = 16_384
+"""What is sent at once and has no more bytes than this comes at once, too."""
 TERMINATE = b"X\x00\x00\x00\x04"
 
 
@@ -98,8 +100,10 @@ class Proxy:
         # A ValueError: closed by the test meanwhile, so there is nothing to select.
         with contextlib.suppress(OSError, ValueError):
             while data := client.recv(65536):
-                # A large statement is sent in parts, and on a busy machine the server would answer what the first begins with.
-                while not self.connects and select.select([client], [], [], _PAUSE)[0] and (more := client.recv(65536)):
+                # A large statement comes in parts, and on a busy machine the server would answer what the first begins with.
+                while (
+                    not self.connects and len(data) > _WHOLE and select.select([client], [], [], _PAUSE)[0] and (more := client.recv(65536))
+                ):
                     data += more
                 if not line.clients_turn:
                     line.clients_turn = True

@@ -95,6 +95,19 @@ def test_three_statements_take_four_flights(proxy, tenant):
     assert proxy.flights == 4
 
 
+def test_a_large_statement_leaves_at_once(tenant, monkeypatch):
+    """In parts, the server would answer the first one, and what is counted would be a matter of chance."""
+    warm(tenant)
+    written, write = [], socket.SocketIO.write
+    monkeypatch.setattr(socket.SocketIO, "write", lambda stream, data: written.append(len(data)) or write(stream, data))
+    tx = enter(tenant)
+    assert tx.scalar(text("select length(cast(:word as text))"), {"word": "x" * 30_000}) == 30_000
+    db.rollback(tx)
+
+    first, _rollback = written
+    assert first > 30_000
+
+
 def test_the_last_statement_and_the_commit_share_a_flight(proxy, tenant, admin_engine):
     warm(tenant)
     proxy.reset()

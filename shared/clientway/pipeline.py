@@ -39,6 +39,9 @@ def _array(values: list[Any]) -> str:
     return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
 
 
+_BUFFER = 65_536
+
+
 class Connection(pg8000.dbapi.Connection):
     """A pg8000 connection that gives its socket back, whatever becomes of it."""
 
@@ -53,10 +56,13 @@ class Connection(pg8000.dbapi.Connection):
             raise pg8000.dbapi.InterfaceError(f"Nobody is reached at {host}:{port}: {error}") from error
         try:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            # pg8000 hands a statement of more than 8 KB to the kernel in parts, and the kernel would keep the last one back until
-            # the server has acknowledged those before it, for which that takes its time: 40 ms for each such statement.
+            # What is larger than the buffer goes in parts, and the kernel would keep the last one back until the server has
+            # acknowledged those before it, for which that takes its time: 40 ms for each such statement.
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             super().__init__(host=host, sock=line, timeout=timeout, **how)
+            # pg8000's own holds 8 KB, and the server would answer the first part of what goes in two: a flight more.
+            self._sock.close()
+            self._sock = self._usock.makefile("rwb", _BUFFER)
         except BaseException:
             # pg8000 closes only what fails while the server's greeting is read, not while TLS is asked for or the client's is sent.
             self.close()
