@@ -181,6 +181,8 @@ def test_what_is_not_ours_is_not_found_and_says_nothing(stage, tenant, other_ten
         changed[at] ^= 1
         bad.append(base64.urlsafe_b64encode(bytes(changed)).decode().rstrip("="))
     bad += [token[:-1], token[4:], "x", "%00", "a" * 4000, subscription(other_tenant, person), subscription(tenant, uuid7())]
+    # A tenant that is no more.
+    bad.append(links.token(Subscription(uuid7(), person, "email")))
     before = written(stage)
     for one in bad:
         for answer in (open_link(invoke, one), click(invoke, one)):

@@ -1,9 +1,11 @@
 """Unsubscribing by the link in a message: no session, no cookie, no redirect. Looking changes nothing; saying so counts at once."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from clientway.db import job_transaction
+from clientway.errors import Unauthorized
 from clientway.messaging import links
 from clientway.messaging.policy import consents
 from clientway.messaging.unsubscribe import forms, page, queries
@@ -16,11 +18,12 @@ def look(token: str) -> tuple[HTTPStatus, str]:
     known = links.read(token)
     if known is None:
         return _UNKNOWN
-    with job_transaction(known.tenant_id) as tx:
+    with suppress(Unauthorized), job_transaction(known.tenant_id) as tx:
         row = queries.subscriber(tx, known.contact_id, known.channel)
-    if row is None:
-        return _UNKNOWN
-    return HTTPStatus.OK, (page.done if row.unsubscribed else page.ask)(row.tenant, known.channel, row.address)
+        if row is not None:
+            return HTTPStatus.OK, (page.done if row.unsubscribed else page.ask)(row.tenant, known.channel, row.address)
+    # There is no such contact any more, nor perhaps such a tenant.
+    return _UNKNOWN
 
 
 def unsubscribe(token: str, content_type: str, body: str) -> tuple[HTTPStatus, str]:
@@ -33,7 +36,7 @@ def unsubscribe(token: str, content_type: str, body: str) -> tuple[HTTPStatus, s
         return (HTTPStatus.BAD_REQUEST if status is HTTPStatus.OK else status), asked
     now = datetime.now(UTC)
     evidence = {"campaign_send_id": str(known.send_id)} if known.send_id else {}
-    with job_transaction(known.tenant_id, now=now) as tx:
+    with suppress(Unauthorized), job_transaction(known.tenant_id, now=now) as tx:
         settled = consents.revoke(tx, known.contact_id, known.channel, ("marketing",), source=source, evidence=evidence, occurred_at=tx.now)
         if settled is None:
             return _UNKNOWN
@@ -43,6 +46,6 @@ def unsubscribe(token: str, content_type: str, body: str) -> tuple[HTTPStatus, s
                 event_id=event_id,
             )  # fmt: skip
         row = queries.subscriber(tx, settled.contact_id, known.channel)
-    if row is None:  # pragma: no cover  (it was written for them a moment ago)
-        return _UNKNOWN
-    return HTTPStatus.OK, page.done(row.tenant, known.channel, row.address)
+        if row is not None:
+            return HTTPStatus.OK, page.done(row.tenant, known.channel, row.address)
+    return _UNKNOWN
