@@ -13,7 +13,7 @@ from multiprocessing.queues import Queue
 from typing import Any
 
 from clientway.messaging.campaigns import chunks, claims, sending
-from clientway.messaging.delivery import providers
+from clientway.messaging.delivery import calls, providers
 from clientway.messaging.delivery.message import Outgoing
 from clientway.operations import relay
 from messaging import send_campaign
@@ -32,8 +32,8 @@ class Taken:
     seconds: Counter[str] = field(default_factory=Counter)
 
 
-def work(messages: "Queue[str | None]", reports: "Queue[Any]", latency: float) -> None:
-    """A worker: until there is a None in the queue, which it leaves for the next one."""
+def work(messages: "Queue[str | None]", reports: "Queue[Any]", latency: float, together: bool) -> None:  # noqa: FBT001  (a process's arguments)
+    """A worker: until there is a None in the queue, which it leaves for the next one. `together`: its calls of the provider are."""
     taken = Taken()
 
     def send(message: Outgoing, *, once: bool) -> str:  # noqa: ARG001
@@ -44,6 +44,8 @@ def work(messages: "Queue[str | None]", reports: "Queue[Any]", latency: float) -
         return f"provider-{message.id}"
 
     providers.send = send
+    if not together:
+        calls.at_once = lambda call, of: [call(one) for one in of]
     for module, name in ((claims, "claim"), (claims, "record"), (claims, "content"), (sending, "outgoing"), (chunks, "settle")):
         setattr(module, name, _timed(getattr(module, name), taken.seconds, name))
     began = 0.0
@@ -103,10 +105,10 @@ class Workers:
 
 
 @contextmanager
-def working(count: int, *, latency: float = 0.0) -> Iterator[Workers]:
+def working(count: int, *, latency: float = 0.0, together: bool = True) -> Iterator[Workers]:
     """Start workers and wait until they have imported everything."""
     messages, reports = SPAWN.Queue(), SPAWN.Queue()
-    processes = [SPAWN.Process(target=work, args=(messages, reports, latency), daemon=True) for _ in range(count)]
+    processes = [SPAWN.Process(target=work, args=(messages, reports, latency, together), daemon=True) for _ in range(count)]
     for one in processes:
         one.start()
     for _ in processes:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +31,7 @@ class Moody:
     trouble: float = 0.2
     taken: list[Outgoing] = field(default_factory=list)
     deaths: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
     meanwhile: Callable[[], Any] = lambda: None
 
     def send(self, message: Outgoing, *, once: bool) -> str:
@@ -50,7 +52,8 @@ class Moody:
         if chance < 0.55:
             raise Unclear("read timeout")
         if chance < 0.9:
-            self.deaths += 1
+            with self.guard:
+                self.deaths += 1
             raise Killed
         return f"provider-{message.id}"
 

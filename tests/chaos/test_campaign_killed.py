@@ -74,9 +74,10 @@ def test_a_lease_that_runs_out_under_a_worker_is_its_own_still(world, provider, 
     provider.trouble, inside = 0.0, []
 
     def meanwhile():
-        if inside or draw.random() > 0.05:
-            return
-        inside.append(1)
+        with provider.guard:
+            if inside or draw.random() > 0.05:
+                return
+            inside.append(1)
         time_passes(world.engine)
         tend()
         tally["leases that ended under a worker"] += 1

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from clientway.config import settings
 from clientway.messaging.campaigns import sending
 from clientway.messaging.campaigns.claims import MOST_ATTEMPTS
-from clientway.messaging.delivery import providers
+from clientway.messaging.delivery import calls, pace, providers
 from clientway.messaging.delivery.message import Refused, Unclear
 from clientway.operations import relay
 from tests import campaigns
@@ -32,7 +32,7 @@ def world(draw, tally, monkeypatch, admin_engine, database_url):
     monkeypatch.setattr(relay, "sqs", lambda: queue)
     monkeypatch.setattr(sending, "pause", lambda _seconds: None)
     # Refusals are drawn for each recipient here; that several in a row are the provider's is looked at elsewhere.
-    monkeypatch.setattr(sending, "_MOST_REFUSALS", 10**9)
+    monkeypatch.setattr(pace, "MOST_TROUBLES", 10**9)
     yield World(admin_engine, queue, draw, monkeypatch, tally)
     monkeypatch.undo()
     settings.cache_clear()
@@ -149,12 +149,16 @@ def test_nobody_waits_for_a_message_about_nothing(world, tenant, other_tenant, t
 
 @dataclass
 class Busy:
-    """A provider with a quota, by a clock of its own: each call takes its time, and too many a second are refused."""
+    """A provider with a quota, by a clock of its own: each call takes its time, and too many a second are refused.
+
+    Calls at once take as long as the longest of them.
+    """
 
     draw: object
     rate: float
     slow: tuple[float, float]
     now: float = 0.0
+    longest: float = 0.0
     started: float = 0.0
     allowance: float = 0.0
     asked: int = 0
@@ -164,13 +168,19 @@ class Busy:
     def send(self, message, *, once):
         assert once
         self.asked += 1
-        self.pass_(self.draw.uniform(*self.slow))
+        self.longest = max(self.longest, self.draw.uniform(*self.slow))
         if self.allowance < 1:
             self.refused += 1
             raise Refused("throttled", "Maximum sending rate exceeded.", retryable=True)
         self.allowance -= 1
         self.taken[message.id] += 1
         return f"provider-{message.id}"
+
+    def together(self, call, of):
+        answers = [call(one) for one in of]
+        self.pass_(self.longest)
+        self.longest = 0.0
+        return answers
 
     def pass_(self, seconds):
         self.now += seconds
@@ -182,6 +192,7 @@ def test_a_provider_that_is_slow_or_asked_too_much_is_not_pressed(slow, world, t
     busy = Busy(draw, rate=1.0 if slow[1] < 1 else 14.0, slow=slow)
     monkeypatch.setattr(providers, "send", busy.send)
     monkeypatch.setattr(sending, "pause", busy.pass_)
+    monkeypatch.setattr(calls, "at_once", busy.together)
     # What a function of 150 seconds has left, by that clock.
     monkeypatch.setattr(
         "tests.fixtures.LambdaContext.get_remaining_time_in_millis", lambda _self: int(150_000 - (busy.now - busy.started) * 1000)

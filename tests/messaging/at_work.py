@@ -1,6 +1,7 @@
 """What the tests of sending share: a provider, campaigns about to be sent, a worker."""
 
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -26,6 +27,12 @@ def provider(monkeypatch):
 def launched(admin_engine, tenant):
     """Makes campaigns of the tenant's that are `sending`."""
     return lambda *how, **what: campaigns.launched(admin_engine, tenant, *how, **what)
+
+
+def at(number, act):
+    """Has something happen at the message of this number, counted from 1: once, whichever thread has it."""
+    numbers = count(1)
+    return lambda message: act(message) if next(numbers) == number else None
 
 
 def work(body, now=None, **how):

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from clientway.db import job_transaction
 from clientway.messaging.campaigns import claims
+from clientway.messaging.delivery.calls import AT_ONCE
 from tests import campaigns
 from tests.campaigns import Launched
 from tests.fixtures import make_tenant
@@ -50,7 +51,7 @@ def test_a_batch_costs_what_it_has_and_not_what_the_campaign_has(chunk, counted,
     )
     with job_transaction(campaign.tenant.id) as tx:
         statement = text(f"explain (analyze, format json) {claims._looked('email', 'marketing').text}")
-        given = {"campaign": campaign.id, "chunk": chunk, "turn": turn, "now": tx.now, "batch": claims.BATCH}
+        given = {"campaign": campaign.id, "chunk": chunk, "turn": turn, "now": tx.now, "most": AT_ONCE}
         found = tx.execute(statement, given).scalar_one()
     [explained] = found if isinstance(found, list) else json.loads(found)
 
@@ -59,8 +60,8 @@ def test_a_batch_costs_what_it_has_and_not_what_the_campaign_has(chunk, counted,
         if node.get("Relation Name") in LARGE:
             rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
             read[node["Relation Name"]] = max(rows, read.get(node["Relation Name"], 0))
-    assert explained["Plan"]["Actual Rows"] == claims.BATCH
+    assert explained["Plan"]["Actual Rows"] == AT_ONCE
     assert read.keys() == LARGE
     # The whole of the chunk is looked at for its first; of everything else what belongs to the batch.
     assert read.pop("campaign_sends") <= 100
-    assert max(read.values()) <= claims.BATCH
+    assert max(read.values()) <= AT_ONCE

@@ -1,6 +1,7 @@
 """A chunk of a campaign on its way: claimed, sent once, and reported; who may not be sent to (any more), and when."""
 
 import json
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -11,9 +12,10 @@ from sqlalchemy import text
 
 from clientway.messaging import links
 from clientway.messaging.campaigns import chunks
+from clientway.messaging.delivery import calls, pace
 from clientway.messaging.delivery.message import Refused
 from tests.messaging import at_work
-from tests.messaging.at_work import NOON, work
+from tests.messaging.at_work import NOON, at, work
 
 launched, provider = at_work.launched, at_work.provider
 
@@ -146,11 +148,11 @@ def test_nothing_is_sent_of_a_campaign_that_is_not_being_sent(status, launched, 
 def test_after_a_pause_it_goes_on_where_it_was(launched, provider):
     campaign = launched(60)
     campaign.pump()
-    provider.after = lambda _message: len(provider.sent) == 10 and campaign.one("update campaigns set status = 'paused' where id = :c")
+    provider.after = at(10, lambda _message: campaign.one("update campaigns set status = 'paused' where id = :c"))
     campaign.send(work)
 
     # What was claimed before it was paused is sent; nothing after.
-    assert len(provider.sent) == 25
+    assert len(provider.sent) == 3 + 6 + 12
     assert campaign.pump() == 0
     campaign.one("update campaigns set status = 'sending' where id = :c")
     assert campaign.pump() == 1
@@ -161,7 +163,7 @@ def test_after_a_pause_it_goes_on_where_it_was(launched, provider):
 
 
 def test_who_is_given_back_to_a_campaign_that_was_canceled_is_canceled_too(launched, provider):
-    campaign = launched(5)
+    campaign = launched(3)
     campaign.pump()
 
     def refuse(_message):
@@ -171,7 +173,7 @@ def test_who_is_given_back_to_a_campaign_that_was_canceled_is_canceled_too(launc
     provider.before = refuse
     campaign.send(work)
 
-    assert campaign.states == {"canceled": 5}
+    assert campaign.states == {"canceled": 3}
     assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "done"
 
 
@@ -180,12 +182,40 @@ def test_what_there_is_no_time_for_goes_back_into_the_queue(launched, provider):
     campaign.pump()
     [body] = campaign.relayed()
 
-    assert work(body, until=lambda: len(provider.sent) >= 30) == 30
+    assert work(body, until=lambda: len(provider.sent) >= 20) == 21
 
-    assert campaign.states == {"sent": 30, "queued": 30}
+    assert campaign.states == {"sent": 21, "queued": 39}
     assert {row.attempts for row in campaign.rows("attempts", "state = 'queued'")} == {0}
     campaign.send(work)
     assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
+
+
+def test_who_was_claimed_when_time_was_up_is_given_back(launched, provider):
+    campaign = launched(5)
+    campaign.pump()
+    [body] = campaign.relayed()
+    asked = iter([False, True, True])
+
+    assert work(body, until=lambda: next(asked)) == 0
+
+    assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("queued", 0): 5}
+    campaign.send(work)
+    assert campaign.states == {"sent": 5}
+
+
+def test_a_worker_calls_for_a_few_and_then_for_ever_more_at_once(launched, provider, monkeypatch):
+    campaign, waves, together = launched(75), [], threading.Barrier(3)
+    campaign.pump()
+    at_once = calls.at_once
+    monkeypatch.setattr(calls, "at_once", lambda call, of: waves.append(len(of)) or at_once(call, of))
+    # Each waits for two others of its wave; all of them are a multiple of three.
+    provider.before = lambda _message: together.wait(5)
+
+    monkeypatch.setattr(pace, "AT_ONCE", 18)
+    campaign.send(work)
+
+    assert waves == [3, 6, 12, 18, 18, 18]
+    assert campaign.states == {"sent": 75}
 
 
 def test_a_worker_that_is_given_no_time_at_all_claims_nothing(launched, provider):

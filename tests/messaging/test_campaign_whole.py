@@ -10,6 +10,7 @@ from clientway.messaging.delivery import providers
 from tests.campaigns import Provider, relayed
 from tests.fixtures import LambdaContext
 from tests.messaging import campaigning
+from tests.messaging.at_work import at
 
 stage = campaigning.stage
 
@@ -37,13 +38,13 @@ def test_from_the_draft_to_the_end(stage, provider):
     people, gone = [stage.person(first_name=f"N{number}") for number in range(30)], stage.person(do_not_contact=True)
     one = stage.draft(*people, gone, body_text="Hello {{ contact.first_name }}")["id"]
     stage.launch(one)
-    provider.after = lambda _message: len(provider.sent) == 7 and stage.post("pause", one)
+    provider.after = at(7, lambda _message: stage.post("pause", one))
 
     assert work(stage) == ["campaign.freeze", "campaign.chunk"]
 
-    # A batch had been claimed when it was paused.
+    # A wave had been claimed when it was paused.
     paused = stage.read(one)
-    assert (paused["status"], paused["progress"]["states"]["sent"], paused["progress"]["states"]["queued"]) == ("paused", 25, 5)
+    assert (paused["status"], paused["progress"]["states"]["sent"], paused["progress"]["states"]["queued"]) == ("paused", 9, 21)
     assert stage.post("resume", one).json["status"] == "sending"
     assert work(stage) == ["campaign.chunk"]
 
@@ -57,10 +58,10 @@ def test_from_the_draft_to_the_end(stage, provider):
 def test_what_is_canceled_is_not_sent(stage, provider):
     one = stage.draft(*(stage.person() for _ in range(40)))["id"]
     stage.launch(one)
-    provider.after = lambda _message: len(provider.sent) == 3 and stage.post("cancel", one)
+    provider.after = at(3, lambda _message: stage.post("cancel", one))
 
     work(stage)
 
     now = stage.read(one)
-    assert (now["status"], now["progress"]["states"]["sent"], now["progress"]["states"]["canceled"]) == ("canceled", 25, 15)
-    assert len(provider.sent) == 25
+    assert (now["status"], now["progress"]["states"]["sent"], now["progress"]["states"]["canceled"]) == ("canceled", 3, 37)
+    assert len(provider.sent) == 3

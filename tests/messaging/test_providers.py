@@ -64,7 +64,7 @@ class Provider:
 
     def __init__(self) -> None:
         outer = self
-        self.plan, self.seen = [], []
+        self.plan, self.seen, self.meanwhile = [], [], lambda: None
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -72,6 +72,7 @@ class Provider:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 outer.seen.append((self.path, dict(self.headers), json.loads(body)))
+                outer.meanwhile()
                 step = outer.plan.pop(0) if len(outer.plan) > 1 else outer.plan[0]
                 if step == "reset":
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -95,7 +96,10 @@ class Provider:
             def log_message(self, *_args):
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server.request_queue_size = 50
+        self.server.server_bind()
+        self.server.server_activate()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -352,6 +356,38 @@ def test_the_way_out_of_private_subnets(monkeypatch, service, given, dual):
     # A stand-in has one address only.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert calls.client(service, once=True).meta.endpoint_url == "http://127.0.0.1:1"
+
+
+def test_calls_at_once_have_a_connection_each_and_keep_it(provider, monkeypatch):
+    """One client for all threads, and no connection that is thrown away and made anew."""
+    together, opened = threading.Barrier(calls.AT_ONCE), []
+    process = provider.server.process_request
+    monkeypatch.setattr(provider.server, "process_request", lambda *given: opened.append(1) or process(*given))
+    provider.meanwhile = lambda: together.wait(5)
+    provider.plan = [OK]
+
+    for _ in range(2):
+        assert calls.at_once(lambda _: providers.send(mail(), once=True), range(calls.AT_ONCE)) == ["m-1"] * calls.AT_ONCE
+
+    assert len(provider.seen) == 2 * calls.AT_ONCE
+    assert len(opened) == calls.AT_ONCE
+
+
+def test_what_comes_of_calls_at_once_is_in_their_order_and_a_failure_waits_for_the_others():
+    over = []
+
+    def call(seconds):
+        time.sleep(seconds)
+        over.append(seconds)
+        if seconds == 0:
+            raise ZeroDivisionError
+        return seconds
+
+    assert calls.at_once(call, [0.05, 0.01]) == [0.05, 0.01]
+    with pytest.raises(ZeroDivisionError):
+        calls.at_once(call, [0, 0.1])
+    assert over == [0.01, 0.05, 0, 0.1]
+    assert calls.at_once(call, []) == []
 
 
 def test_a_client_for_campaigns_is_another_than_for_the_rest():

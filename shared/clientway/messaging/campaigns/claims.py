@@ -23,8 +23,6 @@ from clientway.moments import rfc3339
 
 LEASE: Final = timedelta(minutes=5)
 """Longer than a worker may live, so that one whose lease has run out is dead, or as good as."""
-BATCH: Final = 25
-"""How many are claimed at a time: as many at most are unknown when a worker dies."""
 MOST_ATTEMPTS: Final = 5
 
 
@@ -97,13 +95,13 @@ select name, channel, purpose, subject, body_text, body_html, quiet_hours, ends_
 """)
 
 
-def claim(tx: Tx, of: Content, chunk: int, turn: datetime, token: UUID) -> Claimed:
-    """Claim a batch of a chunk: who may be sent to now. Who may not (any more) is skipped, held or expired instead.
+def claim(tx: Tx, of: Content, chunk: int, turn: datetime, token: UUID, most: int) -> Claimed:
+    """Claim the next of a chunk: who may be sent to now. Who may not (any more) is skipped, held or expired instead.
 
     Nothing is claimed of a campaign that is not `sending`: its row is locked against whoever pauses it until this is
     committed. Nor in a turn that is over.
     """
-    given = {"campaign": of.campaign_id, "chunk": chunk, "turn": turn, "now": tx.now, "batch": BATCH}
+    given = {"campaign": of.campaign_id, "chunk": chunk, "turn": turn, "now": tx.now, "most": most}
     rows = tx.execute(_looked(of.channel, of.purpose), given).mappings().all()
     hours = rules.hours(
         of.channel, of.purpose, quiet_hours=of.quiet_hours, quiet_from=of.settings.quiet_from, quiet_until=of.settings.quiet_until
@@ -156,7 +154,7 @@ with campaign as materialized (
      and (s.due_at is null or s.due_at <= :now)
      and exists (select from campaign_chunks q where q.tenant_id = app.tenant() and q.campaign_id = :campaign and q.chunk = :chunk
                     and q.state = 'queued' and q.queued_at = :turn)
-   order by s.id limit :batch for update of s skip locked
+   order by s.id limit :most for update of s skip locked
 )
 select m.id, m.contact_id, m.attempts, {sql.ADDRESS[channel]} as address, {sql.CONSENT} as consent, {sql.ZONES}, {contents.PERSON},
        case when c.merged_into is null then coalesce({sql.exclusion(channel, purpose)}, (

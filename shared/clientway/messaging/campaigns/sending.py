@@ -1,8 +1,8 @@
 """A chunk of a campaign, to the provider: each recipient at most once.
 
-Recipients are claimed, with a lease and a token, and that is committed before the provider is called. What comes of the
-calls is written down under that token. Where a worker dies in between, nobody knows whether the provider was called:
-the send becomes `unknown` and is settled by the provider's events; it is never sent again.
+Recipients are claimed in waves, with a lease and a token, and that is committed before the provider is called, for all of a
+wave at once. What comes of the calls is written down under that token. Where a worker dies in between, nobody knows whether
+the provider was called: the sends become `unknown` and are settled by the provider's events; they are never sent again.
 """
 
 import logging
@@ -17,24 +17,19 @@ from clientway import db
 from clientway.messaging import links
 from clientway.messaging.campaigns import chunks, claims, freezing, launching
 from clientway.messaging.campaigns import content as contents
-from clientway.messaging.campaigns.claims import BATCH, MOST_ATTEMPTS, Content, Recipient, Result
-from clientway.messaging.campaigns.rules import CHUNK
-from clientway.messaging.delivery import providers
+from clientway.messaging.campaigns.claims import MOST_ATTEMPTS, Content, Recipient, Result
+from clientway.messaging.delivery import calls, providers
 from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
+from clientway.messaging.delivery.pace import Came, Pace
 from clientway.messaging.suppressions import service as suppressions
 from clientway.schemas import Id, Schema
 
 logger = logging.getLogger(__name__)
 
-THROTTLED: Final = "throttled"
 PAUSE: Final = timedelta(minutes=1)
 """How long a chunk rests that the provider does not want now."""
 _BACKOFF: Final = 60.0
 """Seconds until a recipient is tried again whose message was refused for now; then twice as many, and so on."""
-_PATIENCE: Final = (1.0, 2.0, 4.0)
-"""Seconds to wait, in this worker, for a provider that is asked too much: less than a second's worth is too much, mostly."""
-_MOST_REFUSALS: Final = 3
-"""So many refusals for now, or lost answers, one after another are not about the messages: the rest is not tried."""
 _OPTED_OUT: Final = "destination_phone_number_opted_out"
 _DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
 _FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
@@ -94,33 +89,37 @@ class _Worker:
     until: Callable[[], bool]
     clock: Clock
     content: Content | None = None
-    tired: bool = False
+    pace: Pace = field(default_factory=Pace)
     opted_out: list[Recipient] = field(default_factory=list)
 
     def run(self) -> int:
-        """Batch after batch; returns how many messages the provider took."""
-        sent = seen = 0
-        while not (self.tired or self.until()):
+        """Wave after wave; returns how many messages the provider took."""
+        sent = 0
+        while not (self.pace.tired or self.until()):
+            most = self.pace.width
             token, claimed = persistently(self._claim)
-            seen += claimed.seen
-            if claimed.recipients and self.content is not None:
-                results = self._deliver(self.content, claimed.recipients)
-                self._record(self.content, token, results)
-                sent += sum(one.state == "sent" for one in results)
-            if claimed.seen < BATCH or seen >= CHUNK:
+            if claimed.recipients and self.until():
+                # The claim took what time there was.
+                persistently(lambda: self._hand_back(token))  # noqa: B023  (it is called here)
                 break
+            results = self._deliver(token, claimed.recipients)
+            sent += sum(one.state == "sent" for one in results)
+            if claimed.seen < most and not any(one.back for one in results):
+                break
+            if results and self.pace.wait:
+                pause(self.pace.wait)
         self._settle()
         return sent
 
     def _claim(self) -> tuple[UUID, claims.Claimed]:
-        """Claim a batch under a token of its own."""
+        """Claim a wave under a token of its own."""
         token = uuid4()
         try:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 self.content = self.content or claims.content(tx, self.campaign_id)
                 if self.content is None:
                     return token, claims.Claimed([], 0)
-                return token, claims.claim(tx, self.content, self.chunk, self.turn, token)
+                return token, claims.claim(tx, self.content, self.chunk, self.turn, token, self.pace.width)
         except db.CommitUnknown:
             # Whether they are claimed is not known; that none of them was tried is. So they may be claimed again.
             persistently(lambda: self._hand_back(token))
@@ -130,23 +129,20 @@ class _Worker:
         with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
             claims.hand_back(tx, self.campaign_id, token)
 
-    def _deliver(self, content: Content, recipients: list[Recipient]) -> list[Result]:
-        """Call the provider for one after another; those it was not called for, for want of time or patience, are given back."""
-        results: list[Result] = []
-        refusals = 0
-        for place, one in enumerate(recipients):
-            if self.until() or self.tired:
-                results += [Result(left.id, "queued", back=True) for left in recipients[place:]]
-                break
-            result = self._one(content, one)
-            results.append(result)
-            refusals = refusals + 1 if result.delay is not None or result.state == "unknown" else 0
-            if refusals >= _MOST_REFUSALS:
-                # The provider is away, or our account is in trouble: that says nothing about these messages. Whose answer was
-                # lost stays unknown all the same; but no more become so than it takes to see it.
-                self.tired = True
-                results[-refusals:] = [one if one.state == "unknown" else replace(one, back=True) for one in results[-refusals:]]
-        return [self._given_up(*both) for both in zip(recipients, results, strict=True)]
+    def _deliver(self, token: UUID, recipients: list[Recipient]) -> list[Result]:
+        """Call the provider for all of them together, learn from how that went, and write it down."""
+        if self.content is None or not recipients:
+            return []
+        content = self.content
+        results = calls.at_once(lambda one: self._one(content, one), recipients)
+        self.pace.felt([came(one) for one in results])
+        if self.pace.tired:
+            # The provider is away, or our account is in trouble: that says nothing about these messages. Whose answer was
+            # lost stays unknown all the same; but no more become so than are on their way when it is seen.
+            results = [replace(one, back=one.state == "queued") for one in results]
+        results = [self._given_up(*both) for both in zip(recipients, results, strict=True)]
+        self._record(content, token, results)
+        return results
 
     def _given_up(self, to: Recipient, result: Result) -> Result:
         """What was refused for now the last time that it may be is failed."""
@@ -160,7 +156,7 @@ class _Worker:
             logger.exception("a message could not be written", extra={"send_id": str(to.id)})
             return Result(to.id, "failed", "the message could not be written")
         try:
-            return Result(to.id, "sent", provider_message_id=self._send(message))
+            return Result(to.id, "sent", provider_message_id=providers.send(message, once=True))
         except Refused as refused:
             return self._refused(to, refused)
         except Unclear as unclear:
@@ -173,27 +169,15 @@ class _Worker:
     def _refused(self, to: Recipient, refused: Refused) -> Result:
         """It was certainly not sent: another time, unless that is no use."""
         why = str(refused)[:500]
-        if refused.code == THROTTLED:
+        if refused.code == "throttled":
             # That says nothing about this message.
-            self.tired = True
             return Result(to.id, "queued", why, back=True)
         if refused.retryable:
             return Result(to.id, "queued", why, delay=_BACKOFF * 2 ** (to.attempts - 1))
         if refused.code == _OPTED_OUT:
-            # The provider has heard a STOP that we have not.
+            # The provider has heard a STOP that we have not. (Threads may append to one list.)
             self.opted_out.append(to)
         return Result(to.id, "failed", why)
-
-    def _send(self, message: Outgoing) -> str:
-        """Hand it over; a provider that is asked too much has certainly not taken it, and is asked again a little later."""
-        for seconds in _PATIENCE:
-            try:
-                return providers.send(message, once=True)
-            except Refused as refused:
-                if refused.code != THROTTLED or self.until():
-                    raise
-            pause(seconds)
-        return providers.send(message, once=True)
 
     def _record(self, content: Content, token: UUID, results: list[Result]) -> None:
         def record() -> None:
@@ -209,7 +193,7 @@ class _Worker:
     def _settle(self) -> None:
         def settle() -> bool:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
-                return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.tired else None)
+                return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.pace.tired else None)
 
         def finish() -> None:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
@@ -217,6 +201,13 @@ class _Worker:
 
         if persistently(settle):
             persistently(finish)
+
+
+def came(result: Result) -> Came:
+    """What a result says of the provider."""
+    if result.back:
+        return "throttled"
+    return "troubled" if result.delay is not None or result.state == "unknown" else "answered"
 
 
 def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing:

@@ -1,14 +1,20 @@
-"""A call of a provider: the client for it, and what its errors say of the message."""
+"""Calls of a provider: several at once, the client for them, and what their errors say of the message."""
 
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from clientway.messaging.delivery.message import PROVIDER_TIMEOUT_SECONDS, Refused, Unclear
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE: Final = 20
+"""Messages that a worker has on their way together at most: as many may be of unknown outcome when it dies."""
 # A connection that was idle for so long may be gone without a word (a frozen function hears nothing): what is sent over it is
 # lost, and nobody could say whether the message went out. A new one costs a handshake.
 _IDLE_SECONDS: Final = 10.0
@@ -41,7 +47,7 @@ def _make(service: str, *, once: bool) -> Any:
         read_timeout=PROVIDER_TIMEOUT_SECONDS,
         # botocore would repeat a request whose answer was lost: a campaign's message must not go out twice.
         retries={"mode": "standard", "total_max_attempts": 1 if once else 2},
-        max_pool_connections=50,
+        max_pool_connections=AT_ONCE,
         # From private subnets a provider is reached over IPv6; a stand-in on this machine has one address only.
         use_dualstack_endpoint=os.environ.get("AWS_DUALSTACK") == "true" and not own & os.environ.keys(),
     )
@@ -60,6 +66,15 @@ def client(service: str, *, once: bool) -> Any:
             made.close()
         _last_used[key] = now
     return made
+
+
+def at_once(call: Callable[[T], R], of: Sequence[T]) -> list[R]:
+    """Call for all of them together; returns what came of each, in their order, when the last one is over.
+
+    Each call is mostly waiting, so threads do. Raises what a call raised, also not before the others are over.
+    """
+    with ThreadPoolExecutor(max(len(of), 1), thread_name_prefix="provider") as pool:
+        return list(pool.map(call, of))
 
 
 def forget() -> None:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from clientway.config import settings
 from clientway.db import LockTimeout, SerializationConflict, Tx, Unavailable, all_tenants, job_transaction
 from clientway.errors import Problem
 from clientway.messaging.delivery import providers
+from clientway.messaging.delivery.calls import at_once
 from clientway.messaging.delivery.message import Refused, Unclear
 from clientway.messaging.settings import service as messaging
 from clientway.messaging.settings.service import MessagingSettings
@@ -139,19 +139,18 @@ def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[],
         keys = sorted({(row.type, row.channel) for row in batch.rows})
         words = Words(messaging.of(tx), {one: templates.source(tx, *one) for one in keys})
         part = claiming.look(tx, [row.id for row in batch.rows[:AT_ONCE]], batch.token, batch.rows[0].tenant_zone)
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(batch.rows)), thread_name_prefix="reminders") as pool:
-        while part or left:
-            outcomes = list(pool.map(lambda row: send(batch, words, row, now), part))
-            away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
-            if left and (away or until()):
-                # The others are not tried in vain; after the others' pause, or with the next run.
-                later = min(one.next_at for one in outcomes if one.next_at) if away else now()
-                outcomes += [Outcome(row.id, "scheduled", row.state_reason, later, untried=True) for row in left]
-                left = []
-            following, left = left[:AT_ONCE], left[AT_ONCE:]
-            late = now() - renewed > claiming.RENEWAL
-            part = settle(batch, part, outcomes, following, done, renewed=left if late else (), now=now)
-            renewed = now() if late else renewed
+    while part or left:
+        outcomes = at_once(lambda row: send(batch, words, row, now), part)
+        away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
+        if left and (away or until()):
+            # The others are not tried in vain; after the others' pause, or with the next run.
+            later = min(one.next_at for one in outcomes if one.next_at) if away else now()
+            outcomes += [Outcome(row.id, "scheduled", row.state_reason, later, untried=True) for row in left]
+            left = []
+        following, left = left[:AT_ONCE], left[AT_ONCE:]
+        late = now() - renewed > claiming.RENEWAL
+        part = settle(batch, part, outcomes, following, done, renewed=left if late else (), now=now)
+        renewed = now() if late else renewed
 
 
 def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
