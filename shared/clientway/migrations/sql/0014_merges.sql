@@ -44,15 +44,16 @@ create function app.account_tables() returns text[] language sql immutable set s
 create function app.merge_sides(p_one uuid, p_other uuid, p_lock boolean) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
-  orgs uuid[]; seen uuid[]; side record; found jsonb := '{}'; counts jsonb; n bigint; t text;
+  orgs uuid[]; seen uuid[]; locked boolean := false; side record; found jsonb := '{}'; counts jsonb; n bigint; t text;
 begin
   loop
     select array_agg(distinct c.organization_id) filter (where c.organization_id is not null) into orgs
       from public.contacts c where c.tenant_id = app.tenant() and c.id in (p_one, p_other);
-    exit when not p_lock or orgs is not distinct from seen;
+    exit when not p_lock or locked and orgs is not distinct from seen;
     perform from public.organizations o where o.tenant_id = app.tenant() and o.id = any (orgs) order by o.id for no key update;
     perform from public.contacts c where c.tenant_id = app.tenant() and c.id in (p_one, p_other) order by c.id for no key update;
     seen := orgs;
+    locked := true;
   end loop;
 
   for side in select c.id, c.organization_id, to_jsonb(c) as contact from public.contacts c
