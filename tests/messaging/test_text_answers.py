@@ -131,13 +131,26 @@ def test_a_stranger_may_stop_too_and_an_answer_is_only_that(texting, texts):
 def test_a_stop_at_a_shared_number_counts_for_everybody_who_texts_from_it_and_knows_them(
     books, admin_engine, other_tenant, texts, monkeypatch
 ):
+    """And what they wrote is for the one they answer alone."""
     monkeypatch.setenv("SMS_SENDER", "+18005550100")
     theirs = Books(admin_engine, other_tenant)
+    said = "select description from activities where tenant_id = :t and activity_type = 'sms_replied' order by created_at, id"
+    assert service.apply(answer("Who is this?", sender=PHONE, to="+18005550100")) == "unknown"
+    for one, minutes in ((books, 9), (theirs, 3)):
+        one.run(
+            "update campaign_sends set channel = 'sms', address = :p, sent_at = now() - :m * interval '1 minute' where tenant_id = :t",
+            p=PHONE, m=minutes,
+        )  # fmt: skip
+    assert service.apply(answer("The gate's code is 1234", sender=PHONE, to="+18005550100")) == "applied"
+    assert (books.run(said), theirs.run(said)) == ([], [("The gate's code is 1234",)])
 
-    assert service.apply(answer("stop", sender=PHONE, to="+18005550100")) == "applied"
+    assert service.apply(answer("please stop texting", sender=PHONE, to="+18005550100")) == "applied"
 
     for one in (books, theirs):
         assert one.value("reason", "suppressions") == "stop"
+    assert (books.run(said), theirs.run(said)[1:]) == ([("STOP",)], [("please stop texting",)])
+    (confirmation,) = texts
+    assert " and others: you will get no more texts" in confirmation.text
     assert service.apply(answer("stop", sender="+14155550124", to="+18005550100")) == "unknown"
     # Whoever has a number of their own is not meant, and whoever knew them once is.
     books.run("insert into messaging_settings (tenant_id, sms_sender) values (:t, :n)", n=NUMBER)

@@ -208,6 +208,26 @@ def tenants_knowing(phone: str) -> list[UUID]:
         return list(connection.scalars(text("select app.tenants_knowing(:phone)"), {"phone": phone}))
 
 
+_LAST_TEXTED = text("""
+with numbers as (
+  select p.contact_id as id from contact_phones p where p.tenant_id = app.tenant() and p.phone_e164 = :phone and p.live
+  union select p.contact_id from contact_phones p where p.tenant_id = app.tenant() and p.phone_e164 = :phone and not p.live),
+people as (
+  select id from numbers union select c.id from numbers n join contacts c on c.tenant_id = app.tenant() and c.merged_into = n.id)
+select greatest(
+  (select max(s.sent_at) from people p join campaign_sends s on s.tenant_id = app.tenant() and s.contact_id = p.id
+    where s.channel = 'sms' and s.address = :phone),
+  (select max(r.sent_at) from people p join reminders r on r.tenant_id = app.tenant() and r.contact_id = p.id
+    where r.channel = 'sms' and r.address = :phone))
+""")
+
+
+def last_texted(tx: Tx, phone: str) -> datetime | None:
+    """When a text went to a number last; None where none did."""
+    found: datetime | None = tx.scalar(_LAST_TEXTED, {"phone": phone})
+    return found
+
+
 # The last two lines of each purpose: what stands, and what stood before it.
 _LINES = text("""
 select x.purpose, x.state, x.source, y.state as before

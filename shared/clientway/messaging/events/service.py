@@ -6,8 +6,8 @@ lifecycle commit together, or nothing does and it is delivered again.
 
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
@@ -142,13 +142,20 @@ def _record_sent(tx: Tx, send_id: UUID | None, contact_id: UUID | None, organiza
 
 
 def _answered(event: Event, now: datetime) -> str:
-    outcomes = set()
-    for tenant_id in _meant(event):
+    outcomes, changed = set(), {}
+    meant = _meant(event)
+    spoken_to = meant[0] if len(meant) == 1 else _spoken_to(meant, event.sender or "")
+    for tenant_id in meant:
+        heard = event if tenant_id == spoken_to else _word(event)
+        if heard is None:
+            continue
         with db.job_transaction(tenant_id, now=now) as tx:
-            answered = _answer(tx, event)
+            answered = _answer(tx, heard)
         outcomes.add("duplicate" if answered is None else "applied")
-        if answered is not None and answered.worth_saying and not rules.provider_answers(event.text or ""):
-            _confirm(event, tenant_id, answered.tenant_name)
+        if answered is not None and answered.worth_saying:
+            changed[tenant_id] = answered.tenant_name
+    if changed and not rules.provider_answers(event.text or ""):
+        _confirm(event, changed)
     return "applied" if "applied" in outcomes else "duplicate" if outcomes else "unknown"
 
 
@@ -158,6 +165,22 @@ def _meant(event: Event) -> list[UUID]:
     if own or event.to != os.environ.get("SMS_SENDER"):
         return own
     return queries.tenants_knowing(event.sender or "")
+
+
+def _spoken_to(tenants: Sequence[UUID], phone: str) -> UUID | None:
+    """Whom of several who share a number somebody answers: who texted them last. None, where nobody did."""
+    last: dict[UUID, datetime] = {}
+    for tenant_id in tenants:
+        with db.job_transaction(tenant_id) as tx:
+            at = queries.last_texted(tx, phone)
+        if at is not None:
+            last[tenant_id] = at
+    return max(last, key=last.__getitem__, default=None)
+
+
+def _word(event: Event) -> Event | None:
+    """What of an answer concerns those whom it was not given to: the word, and nothing of what else it says."""
+    return replace(event, text=event.kind.upper()) if event.kind in {"stop", "start"} else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +203,7 @@ def _answer(tx: Tx, event: Event) -> _Answered | None:
     for row in known:
         organization_id = row.organization_id if row.has_organization else None
         effects.record(
-            tx, "sms_replied", "Answered a text", organization_id=organization_id, contact_id=row.contact_id, description=event.text,
+            tx, "sms_replied", "Replied to a text", organization_id=organization_id, contact_id=row.contact_id, description=event.text,
             metadata={"meaning": event.kind}, event_key=f"{event.key}:{row.contact_id}", occurred_at=event.occurred_at,
         )  # fmt: skip
         if organization_id is not None:
@@ -214,9 +237,13 @@ _CONFIRMED: Final = {
 }
 
 
-def _confirm(event: Event, tenant_id: UUID, tenant_name: str) -> None:
-    """One confirmation, at once (design 3, §7). It follows the commit and is tried once: a second would be one too many."""
-    said = f"{tenant_name}: {_CONFIRMED[event.kind]}"
+def _confirm(event: Event, tenants: Mapping[UUID, str]) -> None:
+    """One confirmation, at once (design 3, §7), also by several who share a number.
+
+    It follows the commits and is tried once: a second would be one too many.
+    """
+    tenant_id, name = next(iter(tenants.items()))
+    said = f"{name}{' and others' if len(tenants) > 1 else ''}: {_CONFIRMED[event.kind]}"
     message = Outgoing(
         kind="reminder", id=uuid5(tenant_id, event.key), tenant_id=tenant_id, channel="sms", to=(event.sender or "",), text=said,
         sms_sender=event.to,
