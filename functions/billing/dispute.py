@@ -18,7 +18,7 @@ def read_dispute(dispute_id: UUID) -> Dispute:
 
 @app.patch("/api/disputes/<dispute_id>", summary="Close a dispute", tags=["Disputes"], operation_id="change_dispute")
 def change_dispute(dispute_id: UUID, patch: DisputePatch) -> Dispute:
-    """Close a dispute that staff recorded. Lost, it takes its money, and what it paid is owed again."""
+    """Close a dispute that staff recorded. If it is lost, the money is gone and what it paid is owed again."""
     version = if_match(app)
     with transaction(app, needs="payments:write") as tx:
         return service.change(tx, dispute_id, patch, version=version)

@@ -36,7 +36,7 @@ def list_credit_notes(
     operation_id="create_credit_note",
 )
 def create_credit_note(invoice_id: UUID, credit: CreditNoteCreate) -> CreditNote:
-    """Take off an invoice what nobody is to pay any more; once nothing is owed, it is paid."""
+    """Reduce what is owed on an invoice; once nothing is left, it counts as paid."""
     require_idempotency_key(app)
     with transaction(app, needs="payments:write") as tx:
         return service.create(tx, invoice_id, credit)

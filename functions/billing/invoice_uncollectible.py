@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/invoices/<invoice_id>/uncollectible", summary="Write an invoice off", tags=["Invoices"], operation_id="write_invoice_off")
 def write_invoice_off(invoice_id: UUID) -> InvoiceWithLines:
-    """Give up that an invoice is paid. It can be paid all the same, and is then paid as any other."""
+    """Give up on an invoice. It can still be paid, and then counts as any other."""
     with transaction(app, needs="payments:write") as tx:
         return service.write_off(tx, invoice_id)
 

@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/invoices/<invoice_id>/void", summary="Void an invoice", tags=["Invoices"], operation_id="void_invoice")
 def void_invoice(invoice_id: UUID) -> InvoiceWithLines:
-    """Take back an invoice that no money pays. Its number stays its own."""
+    """Void an invoice that has no payments. Its number is not used again."""
     with transaction(app, needs="invoices:write") as tx:
         return service.void(tx, invoice_id)
 

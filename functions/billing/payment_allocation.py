@@ -15,12 +15,12 @@ app = api(__name__)
 @app.delete(
     "/api/payments/<payment_id>/allocations/<allocation_id>",
     status_code=204,
-    summary="Take back what pays an invoice",
+    summary="Release an allocation",
     tags=["Payments"],
     operation_id="release_allocation",
 )
 def release_allocation(payment_id: UUID, allocation_id: UUID) -> Response[Any]:
-    """Take back what pays an invoice: it is the client's credit again, and the invoice is owed. If-Match is the payment's ETag."""
+    """Release what pays an invoice: it is the client's credit again, and the invoice is owed. If-Match is the payment's ETag."""
     version = if_match(app)
     with transaction(app, needs="payments:write") as tx:
         allocations.release(tx, payment_id, allocation_id, version=version)

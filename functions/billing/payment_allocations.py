@@ -12,12 +12,12 @@ app = api(__name__)
 @app.post(
     "/api/payments/<payment_id>/allocations",
     status_code=201,
-    summary="Let credit pay an invoice",
+    summary="Pay an invoice from credit",
     tags=["Payments"],
     operation_id="create_allocation",
 )
 def create_allocation(payment_id: UUID, allocation: AllocationCreate) -> Allocation:
-    """Let what is unapplied of a payment pay an invoice of the same client in the same currency."""
+    """Apply what is left of a payment to an invoice of the same client in the same currency."""
     require_idempotency_key(app)
     with transaction(app, needs="payments:write") as tx:
         return allocations.apply(tx, payment_id, allocation)

@@ -21,12 +21,14 @@ def list_refunds(
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Literal["created_at", "-created_at"], Query()] = "-created_at",
 ) -> Page[Refund]:
-    """What was given back of a payment, or is to be, newest first."""
+    """A payment's refunds, done or pending, newest first."""
     with transaction(app, needs="payments:read") as tx:
         return service.of_payment(tx, payment_id, Request(limit, cursor, sort, {"payment_id": payment_id}))
 
 
-@app.post("/api/payments/<payment_id>/refunds", status_code=201, summary="Give money back", tags=["Payments"], operation_id="create_refund")
+@app.post(
+    "/api/payments/<payment_id>/refunds", status_code=201, summary="Refund a payment", tags=["Payments"], operation_id="create_refund"
+)
 def create_refund(payment_id: UUID, refund: RefundCreate) -> Refund:
     """Give money back. Where a provider holds it, the provider is asked to, and the books change once it has."""
     require_idempotency_key(app)

@@ -9,7 +9,7 @@ from clientway.identity.sign_in import secrets
 app = api(__name__)
 
 
-@app.post("/api/person/sign-out", status_code=204, summary="Leave one's account", tags=["Persons"], operation_id="person_sign_out")
+@app.post("/api/person/sign-out", status_code=204, summary="Sign out of your own account", tags=["Persons"], operation_id="person_sign_out")
 def person_sign_out() -> Response[None]:
     """End the session of this request and clear its cookie."""
     with personal(app) as (tx, session):

@@ -11,7 +11,7 @@ from clientway.identity.sign_in.schemas import SignInFinish
 app = api(__name__)
 
 
-@app.post("/api/person/verify", summary="Open one's account", tags=["Persons"], operation_id="finish_person_sign_up")
+@app.post("/api/person/verify", summary="Sign in to your own account", tags=["Persons"], operation_id="finish_person_sign_up")
 def finish_person_sign_up(request: SignInFinish) -> Response[PersonSignedIn]:
     """Open an account with the link's token or the mail's code, in the browser that asked for the mail; the first time makes it."""
     nonce = secrets.nonce_in(app.event.get("cookies") or [], secrets.PERSON_NONCE)

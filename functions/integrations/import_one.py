@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.get("/api/imports/<import_id>", summary="Follow an import", tags=["Imports"], operation_id="read_import")
 def read_import(import_id: UUID) -> Import:
-    """How far an import is, and what its columns are held for."""
+    """How far an import is, and what each of its columns is mapped to."""
     with transaction(app, needs="imports:read") as tx:
         return service.read(tx, import_id)
 

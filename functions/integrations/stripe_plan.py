@@ -29,7 +29,7 @@ def change_stripe_plan(stripe_plan_id: UUID, patch: PlanPatch) -> Plan:
     operation_id="delete_stripe_plan",
 )
 def delete_stripe_plan(stripe_plan_id: UUID) -> Response[Any]:
-    """Name no plan for the price any more; what it gave stays until the subscription's next event."""
+    """Forget which plan a price stands for; subscriptions keep theirs until their next event."""
     version = if_match(app)
     with transaction(app, needs="settings:write") as tx:
         plans.delete(tx, stripe_plan_id, version=version)

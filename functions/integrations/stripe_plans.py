@@ -13,7 +13,7 @@ from clientway.schemas import Page
 app = api(__name__)
 
 
-@app.get("/api/stripe-plans", summary="List the plans of prices", tags=["Stripe"], operation_id="list_stripe_plans")
+@app.get("/api/stripe-plans", summary="List the plans that prices stand for", tags=["Stripe"], operation_id="list_stripe_plans")
 def list_stripe_plans(
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     cursor: Annotated[str | None, Query()] = None,
@@ -24,7 +24,9 @@ def list_stripe_plans(
         return plans.find(tx, Request(limit, cursor, sort, {}))
 
 
-@app.post("/api/stripe-plans", status_code=201, summary="Name a price's plan", tags=["Stripe"], operation_id="create_stripe_plan")
+@app.post(
+    "/api/stripe-plans", status_code=201, summary="Say which plan a price stands for", tags=["Stripe"], operation_id="create_stripe_plan"
+)
 def create_stripe_plan(plan: PlanCreate) -> Plan:
     """Name the support plan that a price stands for, by its lookup_key or its metadata's support_plan; never by a name."""
     with transaction(app, needs="settings:write") as tx:

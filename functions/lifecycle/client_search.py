@@ -24,7 +24,7 @@ def search_clients(
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Sort, Query()] = "name",
 ) -> Page[FoundClient]:
-    """Clients by any part of a name or of any of their addresses; less than three characters are the beginning of a name."""
+    """Clients by any part of a name or of any of their addresses; fewer than three characters match the beginning of a name."""
     with transaction(app, needs="contacts:read") as tx:
         return service.search(tx, q, Request(limit, cursor, sort, {"q": q}))
 

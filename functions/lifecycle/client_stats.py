@@ -15,7 +15,7 @@ app = api(__name__)
 def client_stats(
     verify: Annotated[bool | None, Query(description="Count them all beside it, and say whether it agrees; for admins.")] = None,
 ) -> ClientStats:
-    """How many clients of each standing there are, and what they brought; kept with every change, so that asking costs nothing."""
+    """How many clients there are in each status, and what they paid; kept with every change, so that asking costs nothing."""
     if verify:
         with transaction(app, needs="settings:write") as tx:
             return service.stats(tx, verify=True)

@@ -33,7 +33,7 @@ def change_contact(contact_id: UUID, patch: ContactPatch) -> Contact:
 
 @app.delete("/api/contacts/<contact_id>", status_code=204, summary="Delete a contact", tags=["Contacts"], operation_id="delete_contact")
 def delete_contact(contact_id: UUID) -> Response[Any]:
-    """Hide a contact; if it was the primary one, the oldest that stays follows. It can be restored."""
+    """Hide a contact; if it was the primary one, the oldest remaining one takes over. It can be restored."""
     version = if_match(app)
     with transaction(app, needs="contacts:write") as tx:
         service.delete(tx, contact_id, version=version)

@@ -9,7 +9,9 @@ from clientway.lifecycle.clients.schemas import ContactAccount
 app = api(__name__)
 
 
-@app.get("/api/contacts/<contact_id>/account", summary="Has this contact an account?", tags=["Contacts"], operation_id="contact_account")
+@app.get(
+    "/api/contacts/<contact_id>/account", summary="Does this contact have an account?", tags=["Contacts"], operation_id="contact_account"
+)
 def contact_account(contact_id: UUID) -> ContactAccount:
     """Whether the contact has verified the e-mail you have of them, and so sees what you do for them."""
     with transaction(app, needs="contacts:read") as tx:

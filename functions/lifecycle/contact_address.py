@@ -36,7 +36,7 @@ def change_contact_address(address_id: UUID, patch: AddressPatch) -> ContactAddr
     operation_id="delete_contact_address",
 )
 def delete_contact_address(address_id: UUID) -> Response[Any]:
-    """Hide an address; if it was the default, the oldest that stays follows."""
+    """Hide an address; if it was the default, the oldest remaining one takes over."""
     version = if_match(app)
     with transaction(app, needs="contacts:write") as tx:
         service.delete(tx, address_id, version=version)

@@ -35,7 +35,7 @@ def change_contact_phone(contact_id: UUID, phone_id: UUID, patch: ContactReachPa
     operation_id="remove_contact_phone",
 )
 def remove_contact_phone(contact_id: UUID, phone_id: UUID) -> Response[Any]:
-    """Take it away; if it was the primary one, the oldest that stays follows. If-Match is the contact's."""
+    """Take it away; if it was the primary one, the oldest remaining one takes over. If-Match is the contact's."""
     version = if_match(app)
     with transaction(app, needs="contacts:write") as tx:
         service.remove(tx, "phone", contact_id, phone_id, version=version)

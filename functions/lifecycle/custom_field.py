@@ -22,7 +22,7 @@ def read_custom_field(field_id: UUID) -> CustomField:
 
 @app.patch("/api/custom-fields/<field_id>", summary="Change a custom field", tags=["Custom fields"], operation_id="change_custom_field")
 def change_custom_field(field_id: UUID, patch: CustomFieldPatch) -> CustomField:
-    """Replace what is sent; key and kind stay. `archived` puts it away or takes it out again."""
+    """Replace what is sent; key and kind stay. `archived` hides it or brings it back."""
     version = if_match(app)
     with transaction(app, needs="custom_fields:write") as tx:
         return service.change(tx, field_id, patch, version=version)
@@ -36,7 +36,7 @@ def change_custom_field(field_id: UUID, patch: CustomFieldPatch) -> CustomField:
     operation_id="archive_custom_field",
 )
 def archive_custom_field(field_id: UUID) -> Response[Any]:
-    """Put a field away: it is neither shown nor taken any more, and what contacts have of it is kept."""
+    """Archive a field: it is neither shown nor accepted any more, and the values that contacts have are kept."""
     version = if_match(app)
     with transaction(app, needs="custom_fields:write") as tx:
         service.archive(tx, field_id, version=version)

@@ -15,7 +15,7 @@ app = api(__name__)
 @app.delete(
     "/api/households/<household_id>/members/<contact_id>",
     status_code=204,
-    summary="Take somebody out",
+    summary="Remove a household member",
     tags=["Households"],
     operation_id="remove_household_member",
 )

@@ -9,9 +9,11 @@ from clientway.lifecycle.households.schemas import Household, HouseholdMemberCre
 app = api(__name__)
 
 
-@app.post("/api/households/<household_id>/members", summary="Take somebody in", tags=["Households"], operation_id="add_household_member")
+@app.post(
+    "/api/households/<household_id>/members", summary="Add a household member", tags=["Households"], operation_id="add_household_member"
+)
 def add_household_member(household_id: UUID, member: HouseholdMemberCreate) -> Household:
-    """Take a contact into a household, or say anew what they are there."""
+    """Add a contact to a household, or change what they are there."""
     with transaction(app, needs="households:write") as tx:
         return service.take_in(tx, household_id, member)
 

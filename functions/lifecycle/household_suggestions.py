@@ -19,7 +19,7 @@ def suggest_households(
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Literal["address", "-address"], Query()] = "address",
 ) -> Page[HouseholdSuggestion]:
-    """Contacts of one last name at one address who are of no household yet."""
+    """Contacts with the same last name and address who are not in a household yet."""
     with transaction(app, needs="households:read") as tx:
         return service.suggestions(tx, Request(limit, cursor, sort, {}))
 

@@ -26,7 +26,7 @@ def list_households(
 
 @app.post("/api/households", status_code=201, summary="Make a household", tags=["Households"], operation_id="create_household")
 def create_household(wanted: HouseholdCreate) -> Household:
-    """Say that contacts live together. A contact is of one household at most."""
+    """Say that contacts live together. A contact belongs to one household at most."""
     with transaction(app, needs="households:write") as tx:
         return service.create(tx, wanted)
 

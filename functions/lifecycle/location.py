@@ -39,7 +39,7 @@ def change_location(location_id: UUID, patch: LocationPatch) -> Location:
     operation_id="delete_location",
 )
 def delete_location(location_id: UUID) -> Response[Any]:
-    """Hide an address; if it was the primary one, the oldest that stays follows."""
+    """Hide an address; if it was the primary one, the oldest remaining one takes over."""
     version = if_match(app)
     with transaction(app, needs="organizations:write") as tx:
         service.delete(tx, location_id, version=version)

@@ -24,7 +24,7 @@ app = api(__name__)
     },
 )
 def upsert_person(person: PersonInput) -> Response[UpsertedPerson]:
-    """The contact that an e-mail or a phone belongs to: found (200), or made as a lead (201). What is new of them is added."""
+    """The contact that an e-mail or a phone belongs to: found (200), or made as a lead (201). New details are added."""
     with transaction(app, needs="contacts:write") as tx:
         found = service.upsert_by_reach(tx, person)
     body: Any = found

@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/campaigns/<campaign_id>/cancel", summary="Cancel a campaign", tags=["Campaigns"], operation_id="cancel_campaign")
 def cancel_campaign(campaign_id: UUID) -> CampaignWithProgress:
-    """End a campaign for good: whom it has not been sent to gets nothing."""
+    """End a campaign for good: nobody else gets it."""
     with transaction(app, needs="campaigns:write") as tx:
         return launching.cancel(tx, campaign_id)
 

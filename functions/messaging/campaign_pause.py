@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/campaigns/<campaign_id>/pause", summary="Pause a campaign", tags=["Campaigns"], operation_id="pause_campaign")
 def pause_campaign(campaign_id: UUID) -> CampaignWithProgress:
-    """Stop sending for now: once this has been answered nobody further is sent to. What the provider has already is on its way."""
+    """Stop sending for now: after this answer nobody else is sent to. What the provider already has is on its way."""
     with transaction(app, needs="campaigns:write") as tx:
         return launching.pause(tx, campaign_id)
 

@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/campaigns/<campaign_id>/resume", summary="Resume a campaign", tags=["Campaigns"], operation_id="resume_campaign")
 def resume_campaign(campaign_id: UUID) -> CampaignWithProgress:
-    """Go on with a paused campaign where it was. One that was stopped for its complaints takes an admin."""
+    """Go on where a campaign was paused. Only an admin can resume one that was stopped for its complaints."""
     require_idempotency_key(app)
     with transaction(app, needs="campaigns:launch") as tx:
         return launching.resume(tx, campaign_id)

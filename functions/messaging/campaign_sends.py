@@ -25,7 +25,7 @@ def list_campaign_sends(
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Literal["contact_id", "-contact_id"], Query()] = "contact_id",
 ) -> Page[CampaignSend]:
-    """Whom it goes to, one row for each, and what became of it; those it does not go to have theirs too, with the reason."""
+    """One row for each recipient with what became of it, and one for everybody who was left out, with the reason."""
     request = Request(limit, cursor, sort, {"campaign_id": campaign_id, "state": state, "contact_id": contact_id})
     with transaction(app, needs="campaigns:read") as tx:
         return service.sends(tx, campaign_id, request, state=state, contact_id=contact_id)

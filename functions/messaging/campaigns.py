@@ -24,15 +24,15 @@ def list_campaigns(
     cursor: Annotated[str | None, Query()] = None,
     sort: Annotated[Literal["updated_at", "-updated_at"], Query()] = "-updated_at",
 ) -> Page[Campaign]:
-    """Messages to many, the latest changed first. How far one is, it says itself."""
+    """Messages to many, the latest changed first. Read one to see how far it is."""
     filters = Filters(status=status, channel=channel, updated_since=updated_since, include_deleted=bool(include_deleted))
     with transaction(app, needs="campaigns:read") as tx:
         return service.find(tx, Request(limit, cursor, sort, vars(filters)), filters)
 
 
-@app.post("/api/campaigns", status_code=201, summary="Begin a campaign", tags=["Campaigns"], operation_id="create_campaign")
+@app.post("/api/campaigns", status_code=201, summary="Create a campaign", tags=["Campaigns"], operation_id="create_campaign")
 def create_campaign(campaign: CampaignCreate) -> CampaignWithProgress:
-    """Begin a campaign as a draft. Nothing is sent before a dry run has been looked at and quoted by the launch."""
+    """Create a campaign as a draft. Nothing is sent before a dry run has been looked at and quoted by the launch."""
     with transaction(app, needs="campaigns:write") as tx:
         return service.create(tx, campaign)
 

@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/email-messages/<email_message_id>/retry", summary="Retry a mail", tags=["Messages"], operation_id="retry_email_message")
 def retry_message(email_message_id: UUID) -> EmailMessage:
-    """Have a mail that failed sent again, as it was rendered; who may not be written to is left out as before."""
+    """Send a failed mail again as it was rendered; recipients who may not be written to are left out as before."""
     require_idempotency_key(app)
     with transaction(app, needs="messages:write") as tx:
         return service.retry(tx, email_message_id)

@@ -31,7 +31,7 @@ def change_template(template_id: UUID, patch: MessageTemplatePatch) -> MessageTe
 
 @app.delete(_PATH, status_code=204, summary="Delete a message template", tags=["Messages"], operation_id="delete_message_template")
 def delete_template(template_id: UUID) -> Response[Any]:
-    """Put a template away; where it replaced a built-in one, that is sent again."""
+    """Delete a template; if it replaced a built-in one, that one is sent again."""
     version = if_match(app)
     with transaction(app, needs="templates:write") as tx:
         service.delete(tx, template_id, version=version)

@@ -11,7 +11,7 @@ app = api(__name__)
     "/api/message-templates/preview", summary="Preview a message template", tags=["Messages"], operation_id="preview_message_template"
 )
 def preview_template(asked: TemplatePreview) -> TemplatePreviewed:
-    """Show a template, kept or not, as a contact would get it. Nothing is sent or kept."""
+    """Show a template, saved or not, as a contact would get it. Nothing is sent or saved."""
     with transaction(app, needs="templates:read") as tx:
         return service.preview(tx, asked)
 

@@ -36,7 +36,7 @@ def list_templates(
     operation_id="create_message_template",
 )
 def create_template(template: MessageTemplateCreate) -> MessageTemplate:
-    """Keep a template. Its language is a small part of Jinja's: variables of a closed list, if, comparisons and a few filters."""
+    """Add a template. Its language is a small part of Jinja's: a closed list of variables, if, comparisons and a few filters."""
     with transaction(app, needs="templates:write") as tx:
         return service.create(tx, template)
 

@@ -9,7 +9,7 @@ app = api(__name__)
 
 @app.get("/api/messaging-settings", summary="Read the messaging settings", tags=["Messages"], operation_id="read_messaging_settings")
 def read_settings() -> MessagingSettings:
-    """Whom mails and texts are from, when nothing is sent, and when clients are reminded."""
+    """Who mails and texts come from, when nothing is sent, and when clients are reminded."""
     with transaction(app, needs="settings:read") as tx:
         return service.read(tx)
 

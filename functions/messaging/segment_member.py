@@ -20,7 +20,7 @@ app = api(__name__)
     operation_id="remove_segment_member",
 )
 def remove_segment_member(segment_id: UUID, contact_id: UUID) -> Response[Any]:
-    """Take a contact out of a manual segment. A membership has no version: the contact is a member or is none."""
+    """Take a contact out of a manual segment. A membership has no version: the contact is a member or is not."""
     with transaction(app, needs="segments:write") as tx:
         service.remove_member(tx, segment_id, contact_id)
     return Response(HTTPStatus.NO_CONTENT)

@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/segments/<segment_id>/members", summary="Add members to a segment", tags=["Segments"], operation_id="add_segment_members")
 def add_segment_members(segment_id: UUID, members: SegmentMembersAdd) -> SegmentMembersAdded:
-    """Put contacts into a manual segment: all of them or, where one is not there, none. Who is a member stays one."""
+    """Put contacts into a manual segment: all of them, or none if one does not exist. Existing members stay."""
     with transaction(app, needs="segments:write") as tx:
         return service.add_members(tx, segment_id, members)
 

@@ -27,7 +27,7 @@ def list_segments(
 
 @app.post("/api/segments", status_code=201, summary="Add a segment", tags=["Segments"], operation_id="create_segment")
 def create_segment(segment: SegmentCreate) -> Segment:
-    """Keep a segment. A snapshot is taken with it: whoever fits its definition at this moment stays its member, and nobody else comes."""
+    """Create a segment. A snapshot is taken at once: whoever fits its definition now stays a member, and nobody joins later."""
     with transaction(app, needs="segments:write") as tx:
         return service.create(tx, segment)
 

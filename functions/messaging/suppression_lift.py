@@ -11,7 +11,7 @@ app = api(__name__)
 
 @app.post("/api/suppressions/<suppression_id>/lift", summary="Lift a suppression", tags=["Suppressions"], operation_id="lift_suppression")
 def lift_suppression(suppression_id: UUID, given: SuppressionLift) -> Suppression:
-    """Write to an address again; the entry is kept with the reason. What a recipient asked for themselves only an admin lifts."""
+    """Write to an address again; the entry is kept with the reason. Only an admin lifts what a recipient asked for themselves."""
     with transaction(app, needs="suppressions:write") as tx:
         return service.remove(tx, suppression_id, given.reason)
 

@@ -30,7 +30,7 @@ def change_service(service_id: UUID, patch: ServicePatch) -> Service:
 
 @app.delete("/api/services/<service_id>", status_code=204, summary="Withdraw a service", tags=["Services"], operation_id="withdraw_service")
 def withdraw_service(service_id: UUID) -> Response[Any]:
-    """Offer a service no more: no new job can be of it, and its name is free. The jobs and invoices of it keep it."""
+    """Stop offering a service: no new job can use it, and its name is free again. Its jobs and invoices keep it."""
     version = if_match(app)
     with transaction(app, needs="services:write") as tx:
         services.withdraw(tx, service_id, version=version)

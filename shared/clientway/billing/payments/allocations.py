@@ -49,7 +49,7 @@ def apply(tx: Tx, payment_id: UUID, allocation: AllocationCreate) -> Any:
 
 
 def release(tx: Tx, payment_id: UUID, allocation_id: UUID, *, version: int) -> None:
-    """Take back what pays an invoice: it is the client's credit again, and the invoice is owed.
+    """Release what pays an invoice: it is the client's credit again, and the invoice is owed.
 
     Raises NotFound (404), PreconditionFailed (412) when the payment, which has this version, was changed.
     """

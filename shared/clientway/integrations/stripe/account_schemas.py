@@ -34,7 +34,7 @@ class StripeAccount(Schema):
     mode: Mode | None
     endpoint_id: Id | None = Field(description="Names the webhook's path.")
     account_id: str | None
-    livemode: bool | None = Field(description="False: money is play money.")
+    livemode: bool | None = Field(description="False in test mode: no real money moves.")
     key_hint: str | None = Field(description="The key's kind and its last four characters.")
     onboarding_url: str | None = Field(
         description="Where Stripe asks for what it needs; works once, and for minutes. Post again for another."

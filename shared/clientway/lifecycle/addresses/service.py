@@ -67,7 +67,7 @@ def change(tx: Tx, address_id: UUID, patch: AddressPatch, *, version: int) -> An
 
 
 def delete(tx: Tx, address_id: UUID, *, version: int) -> None:
-    """Hide an address; if it was the default, the oldest that stays follows. Raises NotFound (404), PreconditionFailed (412)."""
+    """Hide an address; if it was the default, the oldest remaining one takes over. Raises NotFound (404), PreconditionFailed (412)."""
     row = _lock(tx, address_id, version)
     queries.delete(tx, address_id, UUID(row["contact_id"]))
     effects.audit(tx, "contact_address.deleted", "contact_address", address_id, {"contact_id": row["contact_id"]})

@@ -180,7 +180,7 @@ def rewrite(tx: Tx, dossier: Dossier, given: Row, *, keys: Row | None = None) ->
 
 
 def delete(tx: Tx, contact_id: UUID, *, version: int) -> None:
-    """Hide a contact; if it was the primary one, the oldest that stays follows.
+    """Hide a contact; if it was the primary one, the oldest remaining one takes over.
 
     Raises NotFound (404), PreconditionFailed (412), ContactMerged (409).
     """

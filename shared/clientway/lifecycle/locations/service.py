@@ -78,7 +78,7 @@ def change(tx: Tx, location_id: UUID, patch: LocationPatch, *, version: int) -> 
 
 
 def delete(tx: Tx, location_id: UUID, *, version: int) -> None:
-    """Hide a location; if it was the primary one, the oldest that stays follows. Raises NotFound (404), PreconditionFailed (412)."""
+    """Hide a location; if it was the primary one, the oldest remaining one takes over. Raises NotFound (404), PreconditionFailed (412)."""
     dossier, target = _lock(tx, location_id, version)
     follower = dossier.primary("locations", without=location_id)
     places = {place: reach for place, reach in dossier.places.items() if place != str(location_id)}

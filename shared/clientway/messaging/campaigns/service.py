@@ -42,7 +42,7 @@ def read(tx: Tx, campaign_id: UUID) -> Any:
 
 
 def create(tx: Tx, campaign: CampaignCreate) -> Any:
-    """Begin a campaign as a draft. Raises CampaignRefused, TemplateRefused and what segments refuse (422)."""
+    """Create a campaign as a draft. Raises CampaignRefused, TemplateRefused and what segments refuse (422)."""
     row: dict[str, Any] = {name: getattr(campaign, name) for name in CampaignCreate.model_fields}
     if row["quiet_hours"] is None:
         row["quiet_hours"] = campaign.channel == "sms"

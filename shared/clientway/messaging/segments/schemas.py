@@ -22,7 +22,7 @@ def _as_it_came(value: Any, _read: Any) -> Any:
 
 
 SegmentDefinition = Annotated[SegmentNode, WrapValidator(_as_it_came)]
-_DEFINITION = "Who belongs to it. Groups stand in groups 5 deep at most and hold 50 conditions at most."
+_DEFINITION = "Who belongs to it. Groups nest at most 5 deep and hold at most 50 conditions."
 ContactIds = Annotated[list[Id], Field(max_length=MOST_AT_ONCE)]
 
 
