@@ -96,6 +96,7 @@ STATEMENTS = {
     "read": (answers.answer(queries._STORED), {"id"}),
     "lock": (queries._LOCK.text, {"id"}),
     "settle": (settling._SETTLE.text, {"id", "now"}),
+    "settle and show": (settling._SETTLE_AND_SHOW.text, {"id", "now"}),
     "terms": (queries._TERMS.text, set()),
 }
 

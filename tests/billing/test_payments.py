@@ -254,24 +254,29 @@ def test_lists_show_what_was_asked_for_page_by_page(client, invoke, admin_engine
     assert invoke("billing/payments", query={"status": "gone"}).status == 400
 
 
-def test_a_deposit_waits_for_the_invoice_that_opens(client, invoke, tenant):
-    from clientway import db
-    from clientway.billing.payments import service
-
+def test_deposits_wait_for_the_invoices_that_open_the_oldest_first(client, invoke):
     deal = invoke("lifecycle/organization_deals", method="POST", path={"organization_id": client.organization_id}, body={"name": "x"})
     quote = invoke("lifecycle/deal_quotes", method="POST", path={"deal_id": deal.json["id"]}, body={"title": "x", "amount_cents": 5})
     later = client.pay(2000, quote_id=quote.json["id"])
     early = client.pay(1500, quote_id=quote.json["id"], captured_at=(datetime.now(UTC) - timedelta(days=2)).isoformat())
     client.pay(9000)
-    invoice_id = client.invoice(3000, 300)
 
-    with db.job_transaction(tenant.id) as tx:
-        assert service.apply_deposits(tx, invoice_id) == 3000
-        assert service.apply_deposits(tx, invoice_id) == 0
+    def opened(cents):
+        lines = [{"description": "x", "unit_price_cents": cents, "tax_rate_bps": 2000}]
+        body = {"contact_id": client.contact_id, "lines": lines, "open": True}
+        return invoke("billing/invoices", method="POST", body=body, headers=keyed()).json
 
-    assert (client.payment(early["id"])["unapplied_cents"], client.payment(later["id"])["unapplied_cents"]) == (0, 500)
-    assert client.row("invoices", invoice_id)["balance_cents"] == 0
-    assert client.worth() == 2700
+    def left():
+        return [client.payment(one["id"])["unapplied_cents"] for one in (early, later)]
+
+    first = opened(2500)
+    assert (first["status"], first["balance_cents"], first["payment_state"], left()) == ("paid", 0, "paid", [0, 500])
+    assert first == invoke("billing/invoice", path={"invoice_id": first["id"]}).json
+    assert client.worth() == 2500
+    second = opened(1000)
+    assert (second["status"], second["balance_cents"], second["payment_state"], left()) == ("open", 700, "partial", [0, 0])
+    assert second == invoke("billing/invoice", path={"invoice_id": second["id"]}).json
+    assert opened(100)["balance_cents"] == 120
 
 
 def test_a_deposit_pays_the_invoice_that_is_opened_next(client, invoke):

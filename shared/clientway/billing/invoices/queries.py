@@ -87,17 +87,19 @@ def terms(tx: Tx, *, contact_id: UUID | None, job_id: UUID | None, services: Seq
 
 
 # The number is given out by the statement that opens: whoever opens next waits for the row of settings until this is committed.
+# What the client has paid in advance is locked along with it: it is about to pay this invoice.
 _OPENING = f"""
 numbered as (
   insert into billing_settings as b (last_number, created_at, updated_at) values (1, :now, :now)
   on conflict (tenant_id) do update set last_number = b.last_number + 1
   returning b.last_number as number, b.invoice_prefix || b.last_number as number_text),
+deposits as materialized (
+  select p.* from payments p
+   where p.tenant_id = app.tenant() and p.organization_id = :organization_id and p.currency = :currency
+     and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0
+   order by p.id for no key update of p),
 opening as (
-  select n.number, n.number_text, {GATEWAY_JSON} as gateway,
-         exists (select from payments p
-                  where p.tenant_id = app.tenant() and p.organization_id = :organization_id and p.currency = :currency
-                    and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0) as deposits
-    from numbered n)"""
+  select n.number, n.number_text, {GATEWAY_JSON} as gateway, (select json_agg(d) from deposits d) as deposits from numbered n)"""
 # What a deposit will pay in part gets its page once that is known.
 _OPENED = {
     "status": "case when {i}.total_cents = 0 then 'paid' else 'open' end",
@@ -107,8 +109,8 @@ _OPENED = {
     "opened_at": "cast(:now as timestamptz)",
     "issued_on": "cast(:issued_on as date)",
     "due_on": "cast(:due_on as date)",
-    "payment_page_status": "case when {i}.total_cents > 0 and o.gateway is not null and not o.deposits then 'pending' else 'none' end",
-    "payment_page_cents": "case when {i}.total_cents > 0 and o.gateway is not null and not o.deposits then {i}.total_cents end",
+    "payment_page_status": "case when {i}.total_cents > 0 and o.gateway is not null and o.deposits is null then 'pending' else 'none' end",
+    "payment_page_cents": "case when {i}.total_cents > 0 and o.gateway is not null and o.deposits is null then {i}.total_cents end",
 }
 _NOTICE = """o.number_text, o.gateway, o.deposits,
        (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)) as email"""
@@ -132,8 +134,8 @@ class Opened:
     answer: DatabaseJson
     number_text: str
     gateway: Gateway | None
-    deposits: bool
-    """Whether the client has left deposits that may pay it."""
+    deposits: Sequence[Row]
+    """What the client has left of deposits in its currency: payments, locked."""
     email: str | None
 
 
@@ -195,7 +197,7 @@ def _opening(opening: Opening | None) -> dict[str, Any]:
 
 
 def _opened(shown: DatabaseJson, found: Any) -> Opened:
-    return Opened(shown, found.number_text, of_row(found.gateway), found.deposits, found.email)
+    return Opened(shown, found.number_text, of_row(found.gateway), found.deposits or (), found.email)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from clientway.billing.invoices import queries, rules, settling
 from clientway.billing.invoices.drafting import draft, priced
 from clientway.billing.invoices.queries import Locked, Opened, Opening
 from clientway.billing.invoices.schemas import InvoiceCreate, InvoicePatch
-from clientway.billing.invoices.settling import ask_for_pages, forget_pages, page_failed, page_made, settle
+from clientway.billing.invoices.settling import ask_for_pages, forget_pages, page_failed, page_made, settle, settled
+from clientway.billing.ledger.rules import Invoice
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.lifecycle.people import service as people
@@ -226,8 +227,7 @@ def _change_sent(tx: Tx, locked: Locked, sent: dict[str, Any]) -> Any:
     changed = {name: value for name, value in changes.items() if value != before[name]}
     effects.audit(tx, "invoice.updated", "invoice", invoice_id, changed)
     if before["payment_page_status"] in ("none", "failed"):
-        settle(tx, invoice_id)
-        return read(tx, invoice_id)
+        return settled(tx, invoice_id).answer
     return answer
 
 
@@ -264,14 +264,26 @@ def _opened(tx: Tx, row: Mapping[str, Any], opening: Opening, opened: Opened, ti
     if row["total_cents"] == 0:
         settling.tell(tx, "invoice_paid", "Paid", about, topic="invoice.paid")
         return opened.answer
+    answer = opened.answer
     if opened.deposits:
-        payments.apply_deposits(tx, invoice_id)
-        settle(tx, invoice_id)
+        payments.apply_deposits(tx, _owed(invoice_id, row, opening, opened), opened.deposits)
+        now = settled(tx, invoice_id)
+        if now.status == "paid":
+            return now.answer
+        answer = now.answer
     elif opened.gateway is not None:
         payable = settling.Payable(invoice_id, opened.number_text, row["total_cents"], row["currency"], opened.email)
         settling.ask_for_page(tx, opened.gateway, payable)
     reminders.plan_invoice(tx, invoice_id, time_zone=time_zone)
-    return read(tx, invoice_id) if opened.deposits else opened.answer
+    return answer
+
+
+def _owed(invoice_id: UUID, row: Mapping[str, Any], opening: Opening, opened: Opened) -> Invoice:
+    """The money of an invoice that has just opened: all of it is owed."""
+    total, tax = row["total_cents"], row["tax_cents"]
+    return Invoice(
+        invoice_id, opening.organization_id, opening.contact_id, "open", opening.currency, total, tax, total, 0, opened.number_text
+    )
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from clientway import effects
 from clientway.billing.gateway import GATEWAY_JSON, Gateway, of_row
 from clientway.billing.invoices import rules
+from clientway.billing.invoices.answers import answer
 from clientway.billing.payments.rules import money
 from clientway.db import Tx
+from clientway.paging import DatabaseJson
 from clientway.work.reminders import service as reminders
 
 # A page is for just what is owed: one for anything else is replaced, and where nothing is owed it is closed. One that is on its
 # way has no name yet; once made it is closed if nobody waits for it any more. An invoice that was given up can still be paid.
-_SETTLE = text(f"""
+_SETTLING = f"""
 with i as materialized (
   select i.*, {GATEWAY_JSON} as gateway,
          case when i.status in ('open', 'uncollectible') and i.balance_cents = 0 then 'paid'
@@ -48,16 +50,18 @@ moved as (
          payment_page_error = case when s.creates or s.page = 'closed' then null else x.payment_page_error end,
          version = x.version + 1, updated_at = :now
     from s where x.tenant_id = app.tenant() and x.id = s.id
-  returning x.id),
+  returning x.*),
 called_off as (
   update reminders m set state = 'canceled', state_reason = 'invoice paid', version = m.version + 1, updated_at = :now
     from s where m.tenant_id = app.tenant() and m.invoice_id = s.id and s.next = 'paid' and m.state = 'scheduled')
 select s.id, s.organization_id, s.contact_id, s.job_id, s.number_text, s.currency, s.total_cents, s.balance_cents, s.due_on,
        s.status as before, s.next as status, s.gateway, s.creates, s.wanted, s.payment_page_ref as ref,
        s.wanted = 0 and s.payment_page_ref is not null and s.gateway is not null as closes, t.time_zone,
-       (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = s.contact_id) as email
+       (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = s.contact_id) as email, {{shown}}
   from s join tenants t on t.tenant_id = s.tenant_id
-""")
+"""
+_SETTLE = text(_SETTLING.format(shown="null as answer, null as version"))
+_SETTLE_AND_SHOW = text(_SETTLING.format(shown="a.answer, a.version") + f"cross join ({answer('moved')}) as a(answer, version)")
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,26 @@ def settle(tx: Tx, invoice_id: UUID) -> None:
     the invoice is opened again.
     """
     row = tx.execute(_SETTLE, {"id": invoice_id, "now": tx.now}).one_or_none()
-    if row is None:
-        return
+    if row is not None:
+        _follow(tx, invoice_id, row)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An invoice in line with its sums."""
+
+    answer: DatabaseJson
+    status: rules.InvoiceStatus
+
+
+def settled(tx: Tx, invoice_id: UUID) -> Settled:
+    """Settle an invoice that is there, and show it as it is then: in the same one statement."""
+    row = tx.execute(_SETTLE_AND_SHOW, {"id": invoice_id, "now": tx.now}).one()
+    _follow(tx, invoice_id, row)
+    return Settled(DatabaseJson(row.answer, row.version), row.status)
+
+
+def _follow(tx: Tx, invoice_id: UUID, row: Row[Any]) -> None:
     gateway = of_row(row.gateway)
     if row.creates and gateway is not None:
         payable = Payable(invoice_id, row.number_text, row.wanted, row.currency, row.email)

@@ -73,19 +73,6 @@ select t.currency,
   from tenants t where t.tenant_id = app.tenant()
 """)
 
-_DEPOSITS = text("""
-with i as materialized (
-  select i.id, i.organization_id, i.contact_id, i.status, i.currency, i.total_cents, i.tax_cents, i.balance_cents, i.number_text,
-         i.allocated_cents - i.refunded_cents - i.lost_cents as held_cents
-    from invoices i where i.tenant_id = app.tenant() and i.id = :invoice_id for no key update of i
-), p as materialized (
-  select p.* from payments p join i on i.organization_id = p.organization_id and i.currency = p.currency
-   where p.tenant_id = app.tenant() and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0
-   order by p.id for no key update of p
-)
-select (select json_agg(i) from i) as invoices, (select json_agg(p) from p) as payments
-""")
-
 
 @dataclass(frozen=True)
 class Organization:
@@ -188,12 +175,10 @@ def lock(
     )
 
 
-def lock_deposits(tx: Tx, invoice_id: UUID) -> tuple[Books, list[UUID]]:
-    """Lock an invoice and the deposits that its client has left in its currency, and name these, the oldest first."""
-    row = tx.execute(_DEPOSITS, {"invoice_id": invoice_id}).one()
-    payments = sorted(row.payments or (), key=lambda one: (one["captured_at"], one["id"]))
-    books = Books(_invoices(row.invoices), {UUID(one["id"]): _payment(one) for one in payments})
-    return books, [UUID(one["id"]) for one in payments]
+def books_of(invoice: Invoice, payments: Sequence[Row]) -> Books:
+    """The books of an invoice that nothing has paid yet, and of locked payments, the oldest first."""
+    ordered = sorted(payments, key=lambda one: (one["captured_at"], one["id"]))
+    return Books({invoice.id: invoice}, {UUID(one["id"]): _payment(one) for one in ordered})
 
 
 @dataclass

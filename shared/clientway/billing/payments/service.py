@@ -1,6 +1,6 @@
 """Payments: the money that came in, and what it pays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -176,21 +176,19 @@ def came_in(
     effects.publish(tx, "payment.received", payload)
 
 
-def apply_deposits(tx: Tx, invoice_id: UUID) -> int:
-    """Let a client's deposits pay an invoice that has just opened, the oldest first. Returns how much they paid.
+def apply_deposits(tx: Tx, invoice: Invoice, deposits: Sequence[Mapping[str, Any]]) -> None:
+    """Let a client's deposits, which are locked, pay an invoice that has just opened, the oldest first.
 
     For whoever opens invoices: call it once the invoice is open, and settle the invoice afterwards.
     """
-    books, deposits = ledger.lock_deposits(tx, invoice_id)
-    for payment_id in deposits:
-        books.apply(payment_id, invoice_id, books.payments[payment_id].amount_cents, tx.now)
-    if not books.changed:
-        return 0
-    ledger.write(tx, books, Writing())
+    books = ledger.books_of(invoice, deposits)
+    for payment_id, payment in books.payments.items():
+        books.apply(payment_id, invoice.id, payment.amount_cents, tx.now)
+    if books.changed:
+        ledger.write(tx, books, Writing())
     for allocation in books.changed:
-        changes = {"invoice_id": invoice_id, "amount_cents": allocation.amount_cents}
+        changes = {"invoice_id": invoice.id, "amount_cents": allocation.amount_cents}
         effects.audit(tx, "payment.applied", "payment", allocation.payment_id, changes)
-    return sum(allocation.amount_cents for allocation in books.changed)
 
 
 def settle(tx: Tx, books: Books, *, also: Sequence[Allocation] = ()) -> None:
