@@ -2,12 +2,10 @@
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -15,12 +13,12 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from clientway.local import commands_import, postgres
+from clientway.local import commands_import
 from clientway.local.cli import app
 from clientway.local.client import Client
 from tests.data import shared_data
+from tests.served import served
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from clientway.local.cli import app; app()"]
 
 AWKWARD = """Business ID;Name;Address;City;State;ZIP;Phone;Owner Mail
@@ -31,8 +29,6 @@ AWKWARD = """Business ID;Name;Address;City;State;ZIP;Phone;Owner Mail
 4;Too Long;4 Main Street;Austin;TX;78701;;;one cell more
 5;cafe rouge, inc.;1 Main St.;Austin;TX;78701;;
 """
-# Nothing of the run's own installation reaches the one that is started here, nor the other way round.
-OWN = {"PORT", "PUBLIC_URL", "CLIENTWAY_SIGNING_KEY", "CLIENTWAY_IDENTITY_KEY", "CLIENTWAY_URL", "CLIENTWAY_API_KEY"}
 
 
 class Server:
@@ -54,35 +50,8 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server():
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        # The server of PostgreSQL runs as nobody where the tests run as root.
-        folder.chmod(0o755)
-        environment = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.endswith("DATABASE_URL") and key not in OWN and not key.startswith("AWS_")
-        }
-        environment |= {
-            "CLIENTWAY_WORKERS": "3",
-            "CLIENTWAY_SCHEDULE_SECONDS": "RelayOutbox=0.1",
-            "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT / 'functions'}",
-        }
-        with (folder / "output").open("w") as output:
-            command = [*COMMAND, "dev", "--port", "0", "--template", str(ROOT / "template.yaml")]
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-        try:
-            for _ in range(600):
-                said = (folder / "output").read_text()
-                if (found := re.search(r"Clientway is running\s+(\S+)", said)) or process.poll() is not None:
-                    break
-                time.sleep(0.05)
-            assert found, said
-            yield Server(found[1], (folder / ".clientway" / "demo-api-key").read_text().strip())
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-            postgres.stop(folder / ".clientway" / "postgres")
+    with served(CLIENTWAY_WORKERS="3", CLIENTWAY_SCHEDULE_SECONDS="RelayOutbox=0.1") as stack:
+        yield Server(stack.url, stack.key)
 
 
 @pytest.fixture

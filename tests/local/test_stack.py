@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from clientway.local import postgres
+from tests.served import eventually
 
 TEMPLATE = """
 Globals: {Function: {Timeout: 10, Environment: {Variables: {QUEUE_URL: !Ref JobQueue}}}}
@@ -115,11 +116,7 @@ class Dev:
 
     def url(self) -> str:
         """Wait until it runs; return its address."""
-        for _ in range(600):
-            if found := re.search(r"Clientway is running\s+(\S+)", self.output()):
-                return found[1]
-            time.sleep(0.05)
-        raise AssertionError(self.output())
+        return eventually(lambda: re.search(r"Clientway is running\s+(\S+)", self.output()), seconds=120)[1]
 
     def output(self) -> str:
         return (self.folder / "output").read_text()
@@ -154,11 +151,8 @@ def dev() -> Iterator[Dev]:
 
 
 def wait_for(file: Path) -> str:
-    for _ in range(200):
-        if file.exists() and (file.stat().st_size or file.name == "ticked"):
-            return file.read_text()
-        time.sleep(0.05)
-    raise AssertionError(f"{file.name} did not come")
+    eventually(lambda: file.exists() and (file.stat().st_size or file.name == "ticked"), seconds=60)
+    return file.read_text()
 
 
 def test_it_serves_consumes_ticks_and_mails_and_leaves_nothing(dev: Dev) -> None:
@@ -181,38 +175,38 @@ def test_it_serves_consumes_ticks_and_mails_and_leaves_nothing(dev: Dev) -> None
 
     output = dev.output()
     second = dev.start()
-    assert second.wait(20) == 1
+    assert second.wait(60) == 1
     assert f"already running in {dev.folder} (process {process.pid})" in dev.output().replace("\n", " ")
     assert "Traceback" not in output + dev.output()
 
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert dev.processes_left() == []
 
 
 def test_after_a_kill_the_next_start_takes_over(dev: Dev) -> None:
+    began = time.monotonic()
     killed = dev.start()
     dev.url()
+    first = time.monotonic() - began
     killed.kill()
     killed.wait()
     began = time.monotonic()
     process = dev.start()
     dev.url()
-    assert time.monotonic() - began < 10
+    # It waits for nobody who is gone.
+    assert time.monotonic() - began < first + 10
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert dev.processes_left() == []
 
 
 def test_an_interrupt_while_starting_leaves_nothing(dev: Dev) -> None:
     process = dev.start()
     postmaster = dev.folder / ".clientway" / "postgres" / "cluster" / "postmaster.pid"
-    for _ in range(400):
-        if postmaster.exists():
-            break
-        time.sleep(0.02)
+    eventually(postmaster.exists, seconds=60)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     time.sleep(0.3)
     assert dev.processes_left() == []
 
@@ -224,6 +218,6 @@ def test_a_taken_port_is_one_clear_line(dev: Dev) -> None:
     (dev.folder / "elsewhere" / "template.yaml").write_text(TEMPLATE)
     other = Dev(dev.folder / "elsewhere")
     process = other.start("--port", port)
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert other.output().count("\n") == 1
     assert f"Port {port} on 127.0.0.1 is not free" in other.output()

@@ -231,16 +231,18 @@ def test_when_goes_by_the_recipients_hours(stage, invoke):
     west = stage.person(phone_e164="+12125550108", time_zone="America/Los_Angeles")
     for person in (*east, west):
         stage.consent(person, "sms", "granted")
-    at = datetime(2027, 6, 9, 6, tzinfo=UTC)
-    ends = datetime(2027, 6, 9, 15, 30, tzinfo=UTC)
+    june = datetime(datetime.now(UTC).year + 1, 6, 1, tzinfo=UTC)
+    wednesday = june + timedelta(days=(2 - june.weekday()) % 7)
+    at, ends = wednesday + timedelta(hours=6), wednesday + timedelta(hours=15, minutes=30)
+    nine_in_the_east, nine_in_the_west = ((wednesday + timedelta(hours=hours)).isoformat() for hours in (13, 16))
     campaign = stage.draft(*east, west, channel="sms", scheduled_at=at)
 
     found = stage.dry_run(campaign["id"])
-    assert {one["at"]: one["count"] for one in found["when"]} == {"2027-06-09T13:00:00+00:00": 2, "2027-06-09T16:00:00+00:00": 1}
+    assert {one["at"]: one["count"] for one in found["when"]} == {nine_in_the_east: 2, nine_in_the_west: 1}
     assert (found["sms_segments"], found["cost_micros"]) == (1.0, 30_000)
     patch(invoke, {"id": campaign["id"], "version": found["version"]}, {"ends_at": ends})
     shorter = stage.dry_run(campaign["id"])
-    assert {one["at"]: one["count"] for one in shorter["when"]} == {"2027-06-09T13:00:00+00:00": 2, None: 1}
+    assert {one["at"]: one["count"] for one in shorter["when"]} == {nine_in_the_east: 2, None: 1}
     assert (shorter["cost_micros"], shorter["warnings"]) == (20_000, ["1 cannot be reached before it ends."])
 
 

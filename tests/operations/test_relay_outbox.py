@@ -115,7 +115,7 @@ def test_the_age_of_what_still_waits_is_a_metric(tenant, outbox, queue, admin_en
     assert age() == 0
 
 
-def test_what_is_to_be_held_back_is_held_back_by_the_queue(tenant, queue, monkeypatch):
+def test_what_is_to_be_held_back_is_held_back_by_the_queue(tenant, outbox, queue, monkeypatch):
     with job_transaction(tenant.id) as tx:
         for seconds in (60, 5000, 0, None, "x"):
             effects.publish(tx, "mail", {"delay_seconds": seconds})
