@@ -6,6 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from clientway import db
+from clientway.billing.payments import provider
+from clientway.billing.payments.provider import ProviderPayment
 from clientway.lifecycle.merges import service as merges
 from clientway.lifecycle.merges.schemas import MergeRequest
 from tests.billing.paying import Client, as_admin, keyed, private_contact
@@ -70,15 +73,18 @@ def test_what_was_paid_in_between_goes_with_its_invoice(client, second, whose):
 def test_what_goes_back_and_forth_is_counted_where_it_is(client, second):
     """What was paid while they were one the first time is not given back a second time."""
     invoice_id = second.invoice(700)
+    with db.job_transaction(client.tenant.id) as tx:
+        there = ProviderPayment("stripe", "pi_1", "succeeded", "card", 50, "USD", tx.now, contact_id=second.contact_id)
+        provider.apply_payment(tx, there)
     first = merge(client, second)
     client.pay(400, invoice_id=invoice_id)
     undo(client, first)
     again = merge(client, second)
-    assert (client.worth(), second.worth()) == (400, 0)
+    assert (client.worth(), second.worth()) == (450, 0)
 
     undo(client, again)
 
-    assert (client.worth(), second.worth()) == (0, 400)
+    assert (client.worth(), second.worth()) == (0, 450)
 
 
 @pytest.fixture

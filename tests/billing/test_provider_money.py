@@ -131,6 +131,27 @@ def test_money_for_what_owes_nothing_is_credit(client, stripe, invoice_id):
     assert (euros.payment(), euros.kept["unapplied_cents"]) == ("applied", 1100)
 
 
+def test_money_for_what_stands_at_the_provider_is_worth_all_that_is_left_and_no_credit(client):
+    """A subscription's period: it was paid for there, and pays no invoice here a second time."""
+    there = Provider(client, contact_id=client.contact_id)
+    assert there.payment() == "applied"
+    assert (there.kept["payment_state"], there.kept["unapplied_cents"], client.worth()) == ("applied", 0, 1100)
+    refused = client.ask("allocations", there.kept["id"], {"invoice_id": client.invoice(500)})
+    assert (refused.status, refused.json["code"]) == (409, "nothing_to_apply")
+
+    there.refund(cents=550)
+    assert (there.kept["payment_state"], client.worth()) == ("partially_refunded", 550)
+    there.refund("failed", cents=550)
+    assert client.worth() == 1100
+    there.refund(cents=100, named="re_2")
+    there.dispute()
+    there.dispute("lost")
+    assert (client.worth(), there.kept["lost_cents"]) == (0, 1000)
+    # What was given back, no dispute took.
+    there.refund(cents=300, named="re_3")
+    assert (client.worth(), there.kept["lost_cents"]) == (0, 700)
+
+
 def test_a_payment_of_nobody_here_is_unknown(client, invoke, admin_engine, other_tenant):
     stranger = make_client(admin_engine, other_tenant, lambda *what, **how: invoke(*what, **{"token": other_tenant.admin, **how}))
 

@@ -146,11 +146,16 @@ def test_a_won_dispute_leaves_everything_as_it_was(tell, books, tenant):
     assert books.row("select open_disputes from invoices where tenant_id = :t") == (0,)
 
 
-def test_a_customers_payment_for_nothing_in_particular_is_credit(tell, books, tenant):
+def test_a_customers_payment_for_what_stands_at_stripe_is_no_credit(tell, books, tenant):
+    """A subscription's period was paid with it; as credit it could have paid an invoice as well."""
     assert tell(payment(books, tenant, customer="cus_1", metadata={})) == "applied"
-    assert books.row("select unapplied_cents, organization_id from payments where tenant_id = :t") == (12000, books.organization)
-    # Credit is not worth anything yet; who paid is a client all the same.
-    assert books.state == ("open", 12000, 0, "client")
+    assert books.row("select unapplied_cents, payment_state, organization_id from payments where tenant_id = :t") == (
+        0,
+        "applied",
+        books.organization,
+    )
+    assert books.row("select sum(amount_cents) from ledger_entries where tenant_id = :t") == (12000,)
+    assert books.state[::3] == ("open", "client")
 
 
 def test_what_is_not_ours_is_nobodys(tell, books, tenant, other_tenant):

@@ -261,11 +261,12 @@ def _allocations(books: Books, given: dict[str, Any]) -> list[str]:
         parts.append("""entered as (
           insert into ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, payment_id, invoice_id, source_key,
                                       occurred_at, created_at)
-          select g.id, i.organization_id, i.contact_id, g.kind, g.amount_cents, i.currency, g.payment_id, g.invoice_id, g.source_key,
-                 g.occurred_at, :now
+          select g.id, coalesce(i.organization_id, p.organization_id), case when i.id is null then p.contact_id else i.contact_id end,
+                 g.kind, g.amount_cents, coalesce(i.currency, p.currency), g.payment_id, g.invoice_id, g.source_key, g.occurred_at, :now
             from jsonb_to_recordset(cast(:entered as jsonb)) g(id uuid, kind text, amount_cents bigint, payment_id uuid, invoice_id uuid,
                                                                source_key text, occurred_at timestamptz)
-            join invoices i on i.tenant_id = app.tenant() and i.id = g.invoice_id)""")
+            left join invoices i on i.tenant_id = app.tenant() and i.id = g.invoice_id
+            left join payments p on p.tenant_id = app.tenant() and p.id = g.payment_id and g.invoice_id is null)""")
         given["entered"] = json.dumps([vars(one) for one in books.entries], default=str)
     return parts
 
@@ -295,8 +296,10 @@ def _invoices(rows: Sequence[Row] | None) -> dict[UUID, Invoice]:
 
 
 def _payment(row: Row) -> Payment:
-    names = ("amount_cents", "unapplied_cents", "refunded_cents", "refunding_cents", "lost_cents")
-    return Payment(UUID(row["id"]), **{name: row[name] for name in names})
+    names = ("amount_cents", "refunded_cents", "refunding_cents", "lost_cents", "settles_elsewhere")
+    elsewhere = row["amount_cents"] - row["refunded_cents"] - row["lost_cents"]
+    unapplied = elsewhere if row["settles_elsewhere"] else row["unapplied_cents"]
+    return Payment(UUID(row["id"]), unapplied_cents=unapplied, **{name: row[name] for name in names})
 
 
 def _allocation(row: Row) -> Allocation:

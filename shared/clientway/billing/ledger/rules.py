@@ -75,11 +75,13 @@ class Payment:
     refunded_cents: int = 0
     refunding_cents: int = 0
     lost_cents: int = 0
+    settles_elsewhere: bool = False
+    """Whether what it pays stands at the provider: then what is unapplied here is nobody's credit, and is worth all that it is."""
 
     @property
     def credit_cents(self) -> int:
         """What may pay invoices: refunds that are on their way are kept back."""
-        return max(0, self.unapplied_cents - self.refunding_cents)
+        return 0 if self.settles_elsewhere else max(0, self.unapplied_cents - self.refunding_cents)
 
     @property
     def left_cents(self) -> int:
@@ -94,7 +96,8 @@ class Entry:
     kind: EntryKind
     amount_cents: int
     payment_id: UUID
-    invoice_id: UUID
+    invoice_id: UUID | None
+    """None of a payment for what stands elsewhere."""
     source_key: str
     occurred_at: datetime
     id: UUID = field(default_factory=uuid7)
@@ -134,6 +137,11 @@ class Books:
         self._enter("payment", invoice, before, one, f"payment:{one.id}", at)
         return one
 
+    def settle_elsewhere(self, payment_id: UUID, at: datetime) -> None:
+        """Money came in for what stands at the provider: a subscription's period, an invoice of its own."""
+        payment = self.payments[payment_id]
+        self._enter_elsewhere("payment", payment, payment.unapplied_cents, f"payment:{payment_id}", at)
+
     def release(self, one: Allocation, at: datetime) -> None:
         """Take back what paid an invoice: what was not given back or lost of it is the client's credit again."""
         payment, invoice = self.payments[one.payment_id], self.invoices[one.invoice_id]
@@ -155,11 +163,12 @@ class Books:
         payment = self.payments[payment_id]
         payment.refunded_cents += cents
         short = max(0, payment.refunded_cents + payment.lost_cents - payment.amount_cents)
-        parts = self._turn_losses(payment, short)
+        parts, before = self._turn_losses(payment, short), payment.unapplied_cents
         for one, taken in self._take(payment, cents - short, invoice_id):
             one.refunded_cents += taken
             parts[one.id] = parts.get(one.id, 0) + taken
             self._give_back("refund", one, taken, f"refund:{refund_id}:{one.id}", at, reopen=reopen)
+        self._enter_elsewhere("refund", payment, payment.unapplied_cents - before, f"refund:{refund_id}", at)
         return parts, short
 
     def unrefund(self, payment_id: UUID, refund_id: UUID, cents: int, parts: Mapping[UUID, int], at: datetime, *, reopened: bool) -> None:
@@ -189,6 +198,7 @@ class Books:
             cents -= taken - paid_otherwise
             self._enter("refund", invoice, before, one, f"refund_returned:{refund_id}:{one.id}", at)
         payment.unapplied_cents += cents
+        self._enter_elsewhere("refund", payment, cents, f"refund_returned:{refund_id}", at)
 
     def lose(self, payment_id: UUID, dispute_id: UUID, cents: int, at: datetime) -> int:
         """A dispute is lost: out of credit first, then out of what paid invoices, which ask for it again.
@@ -198,9 +208,11 @@ class Books:
         payment = self.payments[payment_id]
         cents = min(cents, payment.amount_cents - payment.refunded_cents - payment.lost_cents)
         payment.lost_cents += cents
+        before = payment.unapplied_cents
         for one, taken in self._take(payment, cents, None):
             one.lost_cents += taken
             self._give_back("dispute_lost", one, taken, f"dispute_lost:{dispute_id}:{one.id}", at, reopen=True)
+        self._enter_elsewhere("dispute_lost", payment, payment.unapplied_cents - before, f"dispute_lost:{dispute_id}", at)
         return cents
 
     def _take(self, payment: Payment, cents: int, invoice_id: UUID | None) -> list[tuple[Allocation, int]]:
@@ -242,6 +254,10 @@ class Books:
     def _enter(self, kind: EntryKind, invoice: Invoice, before: int, one: Allocation, source_key: str, at: datetime) -> None:
         self.entries.append(Entry(kind, invoice.worth - before, one.payment_id, invoice.id, source_key, at))
         self._change(one)
+
+    def _enter_elsewhere(self, kind: EntryKind, payment: Payment, cents: int, source_key: str, at: datetime) -> None:
+        if payment.settles_elsewhere and cents:
+            self.entries.append(Entry(kind, cents, payment.id, None, source_key, at))
 
     def _change(self, one: Allocation) -> None:
         if one not in self.changed:

@@ -23,7 +23,11 @@ select json_build_object('ltv_cents', c.ltv_cents, 'ledger_cents', l.cents, 'rec
       from invoices i
       cross join lateral (select sum(x.amount_cents - x.refunded_cents - x.lost_cents) as held from allocations x
                            where x.tenant_id = app.tenant() and x.invoice_id = i.id and x.released_at is null) a
-     where i.tenant_id = app.tenant() and i.contact_id = c.id and i.currency = t.currency and i.total_cents > 0 and a.held is not null) n
+     where i.tenant_id = app.tenant() and i.contact_id = c.id and i.currency = t.currency and i.total_cents > 0 and a.held is not null) b
+  cross join lateral (
+    select b.cents + coalesce(sum(p.amount_cents - p.refunded_cents - p.lost_cents), 0)::bigint as cents from payments p
+     where p.tenant_id = app.tenant() and p.contact_id = c.id and p.currency = t.currency and p.settles_elsewhere
+       and p.status = 'succeeded') n
  where c.tenant_id = app.tenant() and c.id = :contact_id
 """)
 _EXISTS = text("select 1 from contacts c where c.tenant_id = app.tenant() and c.id = :contact_id")

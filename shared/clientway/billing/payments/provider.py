@@ -227,8 +227,12 @@ def _owner(tx: Tx, payment: ProviderPayment, locked: Locked) -> tuple[UUID, UUID
 def _succeed(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     books, payment_id = locked.books, locked.payment_id
     changes = {name: getattr(payment, name) for name in ("status", "method", "amount_cents", "currency")}
-    changes |= {"id": payment_id, "captured_at": rfc3339(payment.at), "failed_at": None, "failure": None}
-    books.payments[payment_id] = Payment(payment_id, payment.amount_cents, payment.amount_cents)
+    # What names no invoice of ours was asked for at the provider: it has paid for something there.
+    elsewhere = payment.invoice_id is None
+    changes |= {"id": payment_id, "captured_at": rfc3339(payment.at), "failed_at": None, "failure": None, "settles_elsewhere": elsewhere}
+    books.payments[payment_id] = Payment(payment_id, payment.amount_cents, payment.amount_cents, settles_elsewhere=elsewhere)
+    if elsewhere:
+        books.settle_elsewhere(payment_id, payment.at)
     invoice = books.invoices.get(payment.invoice_id) if payment.invoice_id else None
     ours = invoice is not None and (invoice.organization_id, invoice.currency) == (locked.organization_id, payment.currency)
     # What the invoice does not take (it was paid otherwise, or is void) is the client's credit.

@@ -87,6 +87,9 @@ class Payment(Schema):
     provider: MoneyProvider
     provider_id: str | None
     quote_id: Id | None
+    settles_elsewhere: bool = Field(
+        description="What it pays stands at the provider: a period of a subscription, an invoice of its own. It is no credit here."
+    )
     captured_at: Timestamp | None
     failed_at: Timestamp | None
     failure: str | None

@@ -166,6 +166,8 @@ create table public.payments (
   provider text not null default 'staff' check (provider in ('staff', 'stripe')),
   provider_id text check (length(provider_id) <= 255),
   quote_id uuid,
+  -- What it pays stands at the provider (a period of a subscription, an invoice of its own): it is nobody's credit here.
+  settles_elsewhere boolean not null default false,
   captured_at timestamptz,
   failed_at timestamptz,
   failure text check (length(failure) <= 500),
@@ -178,13 +180,14 @@ create table public.payments (
   lost_cents bigint not null default 0 check (lost_cents >= 0),
   returned_cents bigint not null default 0 check (returned_cents >= 0),
   unapplied_cents bigint generated always as
-    (case when status = 'succeeded' then amount_cents - allocated_cents - refunded_cents - lost_cents + returned_cents else 0 end) stored,
+    (case when status = 'succeeded' and not settles_elsewhere then amount_cents - allocated_cents - refunded_cents - lost_cents + returned_cents else 0 end) stored,
   open_disputes integer not null default 0 check (open_disputes >= 0),
   payment_state text not null generated always as (case
     when status <> 'succeeded' then status
     when open_disputes > 0 then 'disputed'
     when refunded_cents + lost_cents = amount_cents then 'refunded'
     when refunded_cents + lost_cents > 0 then 'partially_refunded'
+    when settles_elsewhere then 'applied'
     when allocated_cents = 0 then 'unapplied'
     when allocated_cents < amount_cents then 'partially_applied'
     else 'applied' end) stored,
@@ -199,6 +202,7 @@ create table public.payments (
   check ((status = 'succeeded') = (captured_at is not null)),
   check (status = 'succeeded' or (allocated_cents = 0 and refunded_cents = 0 and refunding_cents = 0 and lost_cents = 0)),
   check ((provider = 'staff') = (provider_id is null)),
+  check (not settles_elsewhere or (allocated_cents = 0 and provider <> 'staff')),
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
   foreign key (tenant_id, quote_id) references public.quotes (tenant_id, id)

@@ -166,22 +166,37 @@ create function app.moved_counts(p_moved jsonb) returns jsonb language sql immut
    where t.n > 0;
 $$;
 
--- What clients are worth follows the invoices that it is of, as pairs of lines: nothing that was written is changed. What counts is
--- where an invoice's lines stand and where it stands itself, however often it went there and back.
-create function app.move_worth(p_invoices jsonb, p_key text, p_now timestamptz) returns void
+-- The ids of what a merge's ledger moved of one table, with their contact or with their organization.
+create function app.moved_ids(p_moved jsonb, p_table text) returns jsonb language sql immutable set search_path = '' as $$
+  select coalesce(jsonb_agg(i.id), '[]')
+    from (select p_moved -> 'contact' -> p_table union all select o.value -> p_table from jsonb_each(p_moved -> 'organization') o) b(ids)
+   cross join lateral jsonb_array_elements(b.ids) i(id)
+$$;
+
+-- What clients are worth follows what it is of, as pairs of lines: nothing that was written is changed. That are invoices, and
+-- payments for what stands elsewhere. What counts is where their lines stand and where they stand, however often they went there
+-- and back.
+create function app.move_worth(p_invoices jsonb, p_payments jsonb, p_key text, p_now timestamptz) returns void
 language sql set search_path = '' as $$
   with strayed as (
-    select l.organization_id, l.contact_id, l.currency, l.invoice_id, sum(l.amount_cents) as amount,
+    select l.organization_id, l.contact_id, l.currency, l.invoice_id, null::uuid as payment_id, sum(l.amount_cents) as amount,
            y.organization_id as to_organization, y.contact_id as to_contact
       from public.invoices y join public.ledger_entries l on l.tenant_id = y.tenant_id and l.invoice_id = y.id
      where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(p_invoices) j)
        and (l.organization_id, l.contact_id) is distinct from (y.organization_id, y.contact_id)
-     group by 1, 2, 3, 4, 6, 7 having sum(l.amount_cents) <> 0
+     group by 1, 2, 3, 4, 7, 8 having sum(l.amount_cents) <> 0
+    union all
+    select l.organization_id, l.contact_id, l.currency, null, y.id, sum(l.amount_cents), y.organization_id, y.contact_id
+      from public.payments y join public.ledger_entries l on l.tenant_id = y.tenant_id and l.payment_id = y.id and l.invoice_id is null
+     where y.tenant_id = app.tenant() and y.id in (select j::uuid from jsonb_array_elements_text(p_payments) j) and y.settles_elsewhere
+       and (l.organization_id, l.contact_id) is distinct from (y.organization_id, y.contact_id)
+     group by 1, 2, 3, 5, 7, 8 having sum(l.amount_cents) <> 0
   ), numbered as (
-    select s.*, row_number() over (order by s.invoice_id, s.organization_id, s.contact_id) as n from strayed s
+    select s.*, row_number() over (order by s.invoice_id, s.payment_id, s.organization_id, s.contact_id) as n from strayed s
   )
-  insert into public.ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, invoice_id, source_key, occurred_at)
-  select gen_random_uuid(), s.organization, s.contact, 'contact_moved', s.cents, w.currency, w.invoice_id,
+  insert into public.ledger_entries (id, organization_id, contact_id, kind, amount_cents, currency, invoice_id, payment_id, source_key,
+                                     occurred_at)
+  select gen_random_uuid(), s.organization, s.contact, 'contact_moved', s.cents, w.currency, w.invoice_id, w.payment_id,
          format('%s:%s:%s', p_key, w.n, s.way), p_now
     from numbered w
    cross join lateral (values ('out', w.organization_id, w.contact_id, -w.amount), ('in', w.to_organization, w.to_contact, w.amount))
@@ -280,10 +295,7 @@ begin
   perform app.refresh_organizations(p -> 'derived', moment);
   perform app.write_consents(survivor, p -> 'consents', p -> 'actor', moment);
 
-  select coalesce(jsonb_agg(i.id), '[]') into rows
-    from (select moved -> 'contact' -> 'invoices' union all select o.value -> 'invoices' from jsonb_each(moved -> 'organization') o) b(ids)
-   cross join lateral jsonb_array_elements(b.ids) i(id);
-  perform app.move_worth(rows, format('merge:%s', this), moment);
+  perform app.move_worth(app.moved_ids(moved, 'invoices'), app.moved_ids(moved, 'payments'), format('merge:%s', this), moment);
 
   update public.portal_sessions s set revoked_at = moment where s.tenant_id = app.tenant() and s.contact_id = merged and s.revoked_at is null;
   update public.duplicate_suggestions d set status = 'merged', version = d.version + 1, updated_at = moment
@@ -439,7 +451,7 @@ begin
    where x.tenant_id = app.tenant() and x.organization_id = target and y.tenant_id = x.tenant_id and y.id = x.payment_id
      and y.organization_id in (select o.id::uuid from jsonb_array_elements_text(m.after -> 'emptied') o(id));
 
-  perform app.move_worth(coalesce(billed, '[]'), format('unmerge:%s', this), moment);
+  perform app.move_worth(coalesce(billed, '[]'), app.moved_ids(moved, 'payments'), format('unmerge:%s', this), moment);
 
   update public.duplicate_suggestions d set status = 'dismissed', version = d.version + 1, updated_at = moment
    where d.tenant_id = app.tenant() and d.contact_id = least(m.survivor_id, m.merged_id) and d.other_id = greatest(m.survivor_id, m.merged_id)
@@ -454,7 +466,7 @@ declare f text;
 begin
   foreach f in array array['contact_tables()', 'account_tables()', 'merge_sides(uuid, uuid, boolean)',
     'hand_over(text, text, uuid, uuid, timestamptz, jsonb)', 'set_columns(text, uuid, jsonb, timestamptz)',
-    'refresh_organizations(jsonb, timestamptz)', 'move_worth(jsonb, text, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)',
+    'refresh_organizations(jsonb, timestamptz)', 'moved_ids(jsonb, text)', 'move_worth(jsonb, jsonb, text, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)',
     'moved_counts(jsonb)', 'merge_contacts(jsonb)', 'undo_sides(uuid)', 'undo_merge(jsonb)'] loop
     execute format('revoke all on function app.%s from public', f);
     execute format('grant execute on function app.%s to clientway_app, clientway_job', f);
