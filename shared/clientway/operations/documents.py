@@ -12,6 +12,7 @@ _PAGE = """<!doctype html>
 <script>{js}</script>
 <script>
 SwaggerUIBundle({{spec: {spec}, dom_id: "#swagger-ui", deepLinking: true, filter: true, docExpansion: "none", persistAuthorization: true,
+  requestInterceptor: (request) => {{ request.headers["X-Clientway-CSRF"] = "1"; return request; }},
   layout: "BaseLayout", presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset]}});
 </script>
 </body>
@@ -27,7 +28,7 @@ def openapi() -> str:
 
 @cache
 def page() -> str:
-    """Swagger UI with the document inside: one answer, nothing loaded from elsewhere."""
+    """Swagger UI with the document inside: one answer, nothing loaded from elsewhere. Whoever is signed in can try changes, too."""
     assets = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
     css, js = ((assets / name).read_text() for name in ("swagger-ui.min.css", "swagger-ui-bundle.min.js"))
     # "</" would end the script element in the middle of a string.

@@ -35,7 +35,9 @@ function on(id, act) {
 }
 function done(read) {
   for (const form of document.forms) form.hidden = true;
+  document.querySelector("h1").textContent = "Signed in";
   say("You are signed in" + (read.tenant ? " to " + read.tenant.name : "") + ".");
+  part("next").hidden = Boolean(portal || person);
 }
 on("ask", async () => {
   const body = {email: part("email").value.trim()};
@@ -57,6 +59,7 @@ _BODY = """<p id="said" role="status"></p>
 <input id="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}" maxlength="6" required></label>
 <button>Sign in</button>
 </form>
+<p id="next" hidden><a href="/docs">Go on to the API reference</a></p>
 <noscript>This page needs JavaScript.</noscript>"""
 
 
