@@ -34,7 +34,7 @@ class Cluster:
     def start(self) -> None:
         """Start it again, where it was, and wait until it takes callers: after a kill it recovers first."""
         assert postgres.start(self.data) == self.server
-        eventually(self._answers, seconds=30)
+        eventually(self._answers, seconds=60)
 
     def _answers(self) -> bool:
         try:
