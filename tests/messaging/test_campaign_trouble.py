@@ -96,17 +96,20 @@ def test_where_the_provider_is_away_the_rest_is_not_tried_and_nobody_fails_for_i
         raise Refused("SendingPausedException", "Account sending is paused.", retryable=True)
 
     provider.before = refuse
-    for hour in range(10):
+    for turn, minutes in enumerate((1, 2, 4, 8, 16, 32, 32)):
         [body] = campaign.relayed()
         work(body, now)
-        assert len(tried) == 3 * (hour + 1)
-        assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == now + sending.PAUSE
-        now += timedelta(hours=1)
+        assert len(tried) == 3 * (turn + 1)
+        # Each rest is longer than the one before: where answers are lost, each look costs somebody their message.
+        now += timedelta(minutes=minutes)
+        assert campaign.one("select coalesce(queued_at, due_at) from campaign_chunks where campaign_id = :c") == now
+        campaign.pump(now)
 
     assert Counter((row.state, row.attempts) for row in campaign.rows("state, attempts")) == {("queued", 0): 20}
     provider.before = lambda _message: None
     campaign.send(lambda one: work(one, now))
     assert campaign.states == {"sent": 20}
+    assert campaign.one("select rests from campaign_chunks where campaign_id = :c") == 0
 
 
 def test_of_what_is_lost_no_more_is_unknown_than_was_on_its_way(launched, provider):
@@ -124,7 +127,7 @@ def test_of_what_is_lost_no_more_is_unknown_than_was_on_its_way(launched, provid
     # 3, 6 and 12 went well; of the next 20 three in a row did not, and the rest is not tried.
     assert campaign.states == {"sent": 25, "unknown": 16, "queued": 19}
     assert len(provider.sent) == 41
-    assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == NOON + sending.PAUSE
+    assert campaign.one("select queued_at from campaign_chunks where campaign_id = :c") == NOON + chunks.PAUSE
 
 
 def test_what_is_refused_with_others_that_are_too_much_is_tried_again(launched, provider, monkeypatch):
@@ -205,7 +208,7 @@ def test_who_is_given_back_when_the_chunk_was_ended_already_is_sent_to_all_the_s
     assert campaign.one("select state from campaign_chunks where campaign_id = :c") == "queued"
 
     provider.before = lambda _message: None
-    campaign.send(lambda one: work(one, NOON + sending.PAUSE))
+    campaign.send(lambda one: work(one, NOON + chunks.PAUSE))
     assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
     assert campaign.status == "finished"
 
@@ -240,12 +243,12 @@ def test_a_provider_that_is_asked_too_much_is_given_a_rest(launched, provider, m
     # Held by the queue, not by a loop; what comes again meanwhile of the former turn finds it over.
     assert (
         campaign.one("select payload -> 'delay_seconds' from outbox where tenant_id = :t and sent_at is null")
-        == sending.PAUSE.total_seconds()
+        == chunks.PAUSE.total_seconds()
     )
     provider.before = lambda _message: None
     work(body, NOON)
     assert len(provider.sent) == 7
-    campaign.send(lambda one: work(one, NOON + sending.PAUSE))
+    campaign.send(lambda one: work(one, NOON + chunks.PAUSE))
     assert provider.ids == Counter({row.id: 1 for row in campaign.rows("id")})
     assert campaign.status == "finished"
 

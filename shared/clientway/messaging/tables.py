@@ -117,6 +117,7 @@ campaign_chunks = Table(
     Column("state", Text, nullable=False, server_default=FetchedValue()),
     Column("due_at", TIMESTAMP(timezone=True)),
     Column("queued_at", TIMESTAMP(timezone=True)),
+    Column("rests", Integer, nullable=False, server_default=FetchedValue()),
 )
 
 campaign_sends = Table(

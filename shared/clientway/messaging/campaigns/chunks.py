@@ -18,6 +18,12 @@ WINDOW: Final = 8
 """How many chunks of a campaign are in the queue at most, those that are being worked on among them."""
 LOST_AFTER: Final = timedelta(minutes=15)
 """A chunk that was put into the queue and of which nothing was heard for so long is put in again."""
+PAUSE: Final = timedelta(minutes=1)
+"""How long a chunk rests that the provider does not want now; twice as long each time that it takes nothing of it, six times at most.
+
+Each time costs a few their message, where answers are lost: they become `unknown`.
+"""
+_LONGEST: Final = 5
 SHORT: Final = timedelta(minutes=2)
 """What is held for no longer than this waits in its queue; for longer, in its table until somebody looks."""
 
@@ -62,9 +68,10 @@ select (select n from queue) as before, (select count(*) from taken) as pumped
 """)
 
 
-def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before: datetime | None = None) -> bool:
-    """End a chunk's turn: it is done, or what is left of it waits for its time, `not_before` at the earliest; and bring the next.
+def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, tired: bool = False, in_vain: bool = False) -> bool:
+    """End a chunk's turn: it is done, or what is left of it waits for its time; and bring the next.
 
+    `tired`: not before the provider has had a rest, which grows with the turns that were `in_vain`, without a message sent.
     Returns whether the campaign may be finished by this. A turn that is over already changes nothing, unless what its
     worker gave back is of a chunk that counted as done.
     """
@@ -73,7 +80,9 @@ def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before:
     at = tx.execute(_LOCK, {**given, "turn": turn}).first()
     if at is None or not (at.mine or at.state == "done"):
         return False
-    left = tx.execute(_SETTLE, {**given, "now": tx.now, "not_before": not_before}).first()
+    rests = (at.rests if in_vain else 0) + 1 if tired else 0
+    not_before = tx.now + PAUSE * 2 ** min(rests - 1, _LONGEST) if tired else None
+    left = tx.execute(_SETTLE, {**given, "now": tx.now, "not_before": not_before, "rests": rests}).first()
     if left is None:
         # Somebody else has ended it, and could not end the campaign while this one was still at it.
         return bool(at.status == "sending")
@@ -86,7 +95,7 @@ def settle(tx: Tx, campaign_id: UUID, chunk: int, turn: datetime, *, not_before:
 
 
 _LOCK = text("""
-select c.status, k.state, k.state = 'queued' and k.queued_at = :turn as mine
+select c.status, k.state, k.rests, k.state = 'queued' and k.queued_at = :turn as mine
   from campaigns c join campaign_chunks k on k.tenant_id = app.tenant() and k.campaign_id = c.id and k.chunk = :chunk
  where c.tenant_id = app.tenant() and c.id = :campaign
    for share of c for update of k
@@ -97,7 +106,7 @@ with due as materialized (
    where s.tenant_id = app.tenant() and s.campaign_id = :campaign and s.chunk = :chunk and s.state = 'queued'
 )
 update campaign_chunks k set state = case when due.n = 0 then 'done' else 'waiting' end, queued_at = null,
-       due_at = case when due.n > 0 then greatest(due.at, :now, cast(:not_before as timestamptz)) end
+       rests = :rests, due_at = case when due.n > 0 then greatest(due.at, :now, cast(:not_before as timestamptz)) end
   from due
  where k.tenant_id = app.tenant() and k.campaign_id = :campaign and k.chunk = :chunk and (k.state <> 'done' or due.n > 0)
 returning k.state, k.due_at

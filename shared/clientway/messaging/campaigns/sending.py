@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -26,8 +26,6 @@ from clientway.schemas import Id, Schema
 
 logger = logging.getLogger(__name__)
 
-PAUSE: Final = timedelta(minutes=1)
-"""How long a chunk rests that the provider does not want now."""
 _BACKOFF: Final = 60.0
 """Seconds until a recipient is tried again whose message was refused for now; then twice as many, and so on."""
 _OPTED_OUT: Final = "destination_phone_number_opted_out"
@@ -108,7 +106,7 @@ class _Worker:
                 break
             if results and self.pace.wait:
                 pause(self.pace.wait)
-        self._settle()
+        self._settle(in_vain=not sent)
         return sent
 
     def _claim(self) -> tuple[UUID, claims.Claimed]:
@@ -190,10 +188,10 @@ class _Worker:
         persistently(record)
         self.opted_out.clear()
 
-    def _settle(self) -> None:
+    def _settle(self, *, in_vain: bool) -> None:
         def settle() -> bool:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
-                return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, not_before=tx.now + PAUSE if self.pace.tired else None)
+                return chunks.settle(tx, self.campaign_id, self.chunk, self.turn, tired=self.pace.tired, in_vain=in_vain)
 
         def finish() -> None:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:

@@ -138,6 +138,8 @@ create table public.campaign_chunks (
   -- Not before: its remaining recipients have quiet hours.
   due_at timestamptz,
   queued_at timestamptz,
+  -- How many turns in a row the provider wanted nothing of it.
+  rests integer not null default 0,
   primary key (tenant_id, campaign_id, chunk),
   foreign key (tenant_id, campaign_id) references public.campaigns (tenant_id, id)
 );
