@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from clientway import db
 from clientway.ids import uuid7
+from clientway.lifecycle.consents import service as consents
 from clientway.messaging import links
 from clientway.messaging.links import Subscription
-from clientway.messaging.policy import consents
 from clientway.messaging.unsubscribe import forms, page, service
 from tests.data import shared_data
 from tests.messaging.campaigning import Stage
@@ -268,13 +268,15 @@ def test_an_address_is_masked(address, masked):
 def test_a_word_heard_late_does_not_undo_a_later_one(stage, tenant, invoke):
     person, now = stage.person(), datetime.now(UTC)
     with db.job_transaction(tenant.id, now=now) as tx:
-        consents.grant(tx, person, "sms", ("marketing",), source="start", evidence={}, occurred_at=now)
+        consents.settle(tx, person, "sms", ("marketing",), "granted", source="start", evidence={}, occurred_at=now)
     with db.job_transaction(tenant.id, now=now) as tx:
-        late = consents.revoke(tx, person, "sms", ("marketing",), source="stop", evidence={}, occurred_at=now - timedelta(hours=1))
+        late = consents.settle(
+            tx, person, "sms", ("marketing",), "denied", source="stop", evidence={}, occurred_at=now - timedelta(hours=1)
+        )
         statement = text("select state from contact_consents where tenant_id = app.tenant() and contact_id = :c")
         assert tx.scalar(statement, {"c": person}) == "granted"
-        both = consents.revoke(tx, person, "sms", ("marketing", "transactional"), source="stop", evidence={}, occurred_at=now)
-        assert consents.revoke(tx, uuid7(), "sms", ("marketing",), source="stop", evidence={}, occurred_at=now) is None
+        both = consents.settle(tx, person, "sms", ("marketing", "transactional"), "denied", source="stop", evidence={}, occurred_at=now)
+        assert consents.settle(tx, uuid7(), "sms", ("marketing",), "denied", source="stop", evidence={}, occurred_at=now) is None
 
     # It stands in the ledger, and counts for nothing.
     assert len(late.event_ids) == 1
@@ -287,11 +289,12 @@ def test_a_word_heard_late_does_not_undo_a_later_one(stage, tenant, invoke):
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_what_was_said_last_counts_in_whichever_order_it_is_heard(stage, tenant, order):
     person, now = stage.person(), datetime.now(UTC)
-    said = [(consents.revoke, 30), (consents.grant, 20), (consents.revoke, 10)]
+    said = [("denied", 30), ("granted", 20), ("denied", 10)]
     for at in order:
-        act, minutes = said[at]
+        state, minutes = said[at]
         with db.job_transaction(tenant.id, now=now) as tx:
-            act(tx, person, "email", ("marketing",), source="text", evidence={}, occurred_at=now - timedelta(minutes=minutes))
+            moment = now - timedelta(minutes=minutes)
+            consents.settle(tx, person, "email", ("marketing",), state, source="text", evidence={}, occurred_at=moment)
 
     assert stage.run("select state from contact_consents where tenant_id = :t") == [("denied",)]
     assert stage.run("select unsubscribed_at is not null from contacts where tenant_id = :t") == [(True,)]

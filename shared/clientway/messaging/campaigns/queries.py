@@ -120,25 +120,23 @@ def _mapped(row: Any) -> dict[str, Any] | None:
 
 def update(tx: Tx, campaign_id: UUID, changes: Row) -> Any:
     """Write columns of a locked campaign. Returns the answer."""
-    assignments = "".join(f"{name} = g.{name}, " for name in changes)
-    statement = f"""
-      with written as (
-        update campaigns s set {assignments} version = s.version + 1, updated_at = :now
-          from jsonb_populate_record(null::campaigns, cast(:changes as jsonb)) g
-         where s.tenant_id = app.tenant() and s.id = :id returning s.*)
-      {_answer("written")}"""
-    given = {"changes": json.dumps(changes, default=_spelt), "id": campaign_id, "now": tx.now}
-    return one(tx.execute(text(statement), given).one())
+    statement, given = _change(tx, campaign_id, changes)
+    return one(tx.execute(text(f"with written as ({statement} returning s.*) {_answer('written')}"), given).one())
 
 
 def write(tx: Tx, campaign_id: UUID, changes: Row) -> None:
     """Write columns of a locked campaign, where nobody asks for the answer."""
+    statement, given = _change(tx, campaign_id, changes)
+    tx.execute(text(statement), given)
+
+
+def _change(tx: Tx, campaign_id: UUID, changes: Row) -> tuple[str, dict[str, Any]]:
     assignments = "".join(f"{name} = g.{name}, " for name in changes)
     statement = f"""
       update campaigns s set {assignments} version = s.version + 1, updated_at = :now
         from jsonb_populate_record(null::campaigns, cast(:changes as jsonb)) g
        where s.tenant_id = app.tenant() and s.id = :id"""
-    tx.execute(text(statement), {"changes": json.dumps(changes, default=_spelt), "id": campaign_id, "now": tx.now})
+    return statement, {"changes": json.dumps(changes, default=_spelt), "id": campaign_id, "now": tx.now}
 
 
 _TEMPLATE = text("""

@@ -17,12 +17,12 @@ from sqlalchemy import Row
 from clientway import db, effects
 from clientway.db import Tx
 from clientway.errors import Unauthorized
+from clientway.lifecycle.consents import service as consents
 from clientway.lifecycle.stages import service as stages
 from clientway.messaging.delivery import providers
 from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
 from clientway.messaging.events import queries, rules
 from clientway.messaging.events.reading import Event, read
-from clientway.messaging.policy import consents
 from clientway.messaging.suppressions import service as suppressions
 
 logger = logging.getLogger(__name__)
@@ -104,11 +104,12 @@ def _complained(tx: Tx, event: Event, about: Row[Any]) -> None:
     _suppress(tx, event, about, "complaint")
     if about.contact_id is not None:
         evidence = {"message": event.subject or "", "message_id": str(event.subject_id), **event.detail}
-        consents.revoke(
+        consents.settle(
             tx,
             about.contact_id,
             event.channel,
             ("marketing",),
+            "denied",
             source="complaint",
             evidence=evidence,
             occurred_at=min(event.occurred_at, tx.now),
@@ -219,14 +220,14 @@ def _say(tx: Tx, event: Event, contact_ids: Sequence[UUID]) -> bool:
         contact_id, detail = next(iter(contact_ids), None), (event.text or "")[:200]
         found = suppressions.suppress(tx, "sms", phone, "stop", contact_id=contact_id, detail=detail)
         for one in contact_ids:
-            consents.revoke(tx, one, "sms", ("marketing", "transactional"), source=KEYWORD, evidence=evidence, occurred_at=at)
+            consents.settle(tx, one, "sms", ("marketing", "transactional"), "denied", source=KEYWORD, evidence=evidence, occurred_at=at)
         return found is not None and found.changed
     lifted = suppressions.lift(tx, "sms", phone, reason="stop", why="START by text")
     for one in contact_ids:
         # What a STOP took is given back, and nothing more: marketing to nobody who had not agreed to it before.
         taken = queries.taken(tx, one, KEYWORD)
         back = [purpose for purpose, before in taken.items() if before == "granted" or (purpose == "transactional" and before is None)]
-        consents.grant(tx, one, "sms", back, source=KEYWORD, evidence=evidence, occurred_at=at)
+        consents.settle(tx, one, "sms", back, "granted", source=KEYWORD, evidence=evidence, occurred_at=at)
     return lifted
 
 

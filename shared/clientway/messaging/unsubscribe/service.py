@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from clientway.db import job_transaction
 from clientway.errors import Unauthorized
+from clientway.lifecycle.consents import service as consents
 from clientway.messaging import links
-from clientway.messaging.policy import consents
 from clientway.messaging.unsubscribe import forms, page, queries
 
 _UNKNOWN = HTTPStatus.NOT_FOUND, page.unknown()
@@ -37,7 +37,9 @@ def unsubscribe(token: str, content_type: str, body: str) -> tuple[HTTPStatus, s
     now = datetime.now(UTC)
     evidence = {"campaign_send_id": str(known.send_id)} if known.send_id else {}
     with suppress(Unauthorized), job_transaction(known.tenant_id, now=now) as tx:
-        settled = consents.revoke(tx, known.contact_id, known.channel, ("marketing",), source=source, evidence=evidence, occurred_at=tx.now)
+        settled = consents.settle(
+            tx, known.contact_id, known.channel, ("marketing",), "denied", source=source, evidence=evidence, occurred_at=tx.now
+        )
         if settled is None:
             return _UNKNOWN
         for event_id in settled.event_ids:
