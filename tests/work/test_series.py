@@ -2,13 +2,17 @@
 
 # ruff: noqa: DTZ001, F811  # local times have no zone; fixtures are imported
 
+import json
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from clientway.errors import Unprocessable
 from clientway.ids import uuid7
+from clientway.lifecycle.addresses import service as addresses
+from clientway.lifecycle.addresses.schemas import AddressInput
 from clientway.paging import Request
 from clientway.schemas import Page
 from clientway.work.series import materialize, service
@@ -169,6 +173,20 @@ def test_a_job_of_somebody_who_has_left_waits_for_whoever_takes_it(tx, at, clien
     at(NOW + timedelta(days=7))
     materialize.materialize(tx)
     assert [row.assignee_id for row in jobs(tx, series.id)][-2:] == [rep, None]
+
+
+def test_jobs_are_made_where_the_client_is_by_now(tx, at, client):
+    former, now = (
+        UUID(json.loads(addresses.create(tx, client, AddressInput(address1=f"{number} Main St", city="Miami")))["id"]) for number in (1, 2)
+    )
+    series, at_home = begin(tx, client, address_id=former), begin(tx, client, rrule="FREQ=WEEKLY;BYDAY=TU")
+    tx.execute(text("update job_series set address_id = null where tenant_id = app.tenant() and id = :i"), {"i": at_home.id})
+    addresses.delete(tx, former, version=1)
+    at(NOW + timedelta(days=7))
+    materialize.materialize(tx)
+
+    assert [row.address_id for row in jobs(tx, series.id)][-2:] == [former, now]
+    assert [row.address_id for row in jobs(tx, at_home.id)][-1:] == [None]
 
 
 @pytest.mark.parametrize(

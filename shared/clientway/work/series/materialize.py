@@ -63,8 +63,8 @@ def _next(one: Due, now: datetime) -> tuple[list[NewJob], dict[str, Any]]:
         # A rule or a time zone that was known when it was written and is no longer, on this machine: the next day's run tries again.
         waits = {"next_local": one.row["next_local"], "materialized_until": rfc3339(now + HORIZON)}
         return [], {**kept, **waits, "status_reason": f"{STUCK}{refused.detail}"}
-    # Somebody who is no longer there is not sent: the job waits for whoever takes it.
-    series = {**one.row, "assignee_id": str(one.assignee_id) if one.assignee_id else None}
+    # Somebody who is no longer there is not sent: the job waits for whoever takes it. Nor is anybody sent where the client no longer is.
+    series = {**one.row, **{name: str(found) if (found := getattr(one, name)) else None for name in ("assignee_id", "address_id")}}
     rows = jobs.new(series, one.terms, ahead.occurrences, busy=[])
     return rows, {**kept, **ahead.progress(len(ahead.occurrences))}
 

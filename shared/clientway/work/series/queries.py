@@ -197,16 +197,19 @@ class Due:
     terms: Terms
     assignee_id: UUID | None
     """None as well for somebody who is no longer active."""
+    address_id: UUID | None
+    """The client's default one in place of an address that they have no longer."""
     gone: str | None
 
 
 _CLAIM = text(f"""
 select to_jsonb(s) as row, coalesce(s.title, v.name, 'Job') as title, coalesce(s.price_cents, v.price_cents, 0) as price_cents,
-       e.id as assignee_id, {_GONE} as gone
+       e.id as assignee_id, coalesce(a.id, case when s.address_id is not null then c.default_address_id end) as address_id, {_GONE} as gone
   from job_series s
   join contacts c on c.tenant_id = app.tenant() and c.id = s.contact_id
   join organizations o on o.tenant_id = app.tenant() and o.id = s.organization_id
   left join services v on v.tenant_id = app.tenant() and v.id = s.service_id
+  left join contact_addresses a on a.tenant_id = app.tenant() and a.id = s.address_id and a.deleted_at is null
   left join reps e on e.tenant_id = app.tenant() and e.id = s.assignee_id and e.active
  where s.tenant_id = app.tenant() and s.status = 'active' and s.materialized_until < :horizon
  order by s.materialized_until, s.id limit :most for no key update of s skip locked
@@ -216,7 +219,7 @@ select to_jsonb(s) as row, coalesce(s.title, v.name, 'Job') as title, coalesce(s
 def claim(tx: Tx, horizon: datetime, most: int) -> list[Due]:
     """Lock series of which an occurrence before `horizon` has no job yet; those that another run holds are left to it."""
     rows = tx.execute(_CLAIM, {"horizon": horizon, "most": most})
-    return [Due(row.row, Terms(row.title, row.price_cents), row.assignee_id, row.gone) for row in rows]
+    return [Due(row.row, Terms(row.title, row.price_cents), row.assignee_id, row.address_id, row.gone) for row in rows]
 
 
 _ADVANCE = text("""
