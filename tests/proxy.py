@@ -75,6 +75,18 @@ class Proxy:
         self.delay = 0.0
         self.cut_before = self.cut_after = self.silence_before = self.silence_after = lambda _data: False
 
+    def cut_commits(self, where: str, *, once: bool) -> list[bytes]:
+        """Hang up around COMMIT, at the first one or at each: "before it arrives" or "after it is answered". Returns what was asked."""
+        commits: list[bytes] = []
+
+        def is_commit(data: bytes) -> bool:
+            if b"commit\x00" in data:
+                commits.append(data)
+            return b"commit\x00" in data and not (once and len(commits) > 1)
+
+        setattr(self, {"before it arrives": "cut_before", "after it is answered": "cut_after"}[where], is_commit)
+        return commits
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:

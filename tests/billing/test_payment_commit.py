@@ -52,17 +52,7 @@ def test_money_moves_once_though_the_answer_to_commit_is_lost(client, invoke, pr
     function, path, body, after = arrange(client)
     headers, before = {"Idempotency-Key": uuid4().hex}, books(client)
     invoke("billing/payments")
-    commits = []
-
-    def is_commit(data):
-        if b"commit\x00" in data:
-            commits.append(data)
-        return b"commit\x00" in data and not (once and len(commits) > 1)
-
-    if where == "before it arrives":
-        proxy.cut_before = is_commit
-    else:
-        proxy.cut_after = is_commit
+    commits = proxy.cut_commits(where, once=once)
     answer = invoke(f"billing/{function}", method="POST", path=path, body=body, headers=headers)
     proxy.heal()
 

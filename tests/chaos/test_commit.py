@@ -33,17 +33,7 @@ def test_the_connection_is_lost_around_commit(where, proxy, admin_engine, databa
         kind, once = draw.choice(CHANGES), draw.random() < 0.7
         ask = prepared(kind, call, proxy, warm=True)
         before = state(admin_engine, tenant)
-        commits = []
-
-        def is_commit(data, commits=commits, once=once):
-            if b"commit\x00" in data:
-                commits.append(data)
-            return b"commit\x00" in data and not (once and len(commits) > 1)
-
-        if where == "before it arrives":
-            proxy.cut_before = is_commit
-        else:
-            proxy.cut_after = is_commit
+        commits = proxy.cut_commits(where, once=once)
         print(number, kind, "once" if once else "always")
         answer = ask.of(call)
         proxy.heal()
