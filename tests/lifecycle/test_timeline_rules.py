@@ -1,5 +1,6 @@
 from dataclasses import fields
 
+from clientway.lifecycle.stages.queries import WEIGHED
 from clientway.lifecycle.stages.rules import Facts, Stage, progress
 from clientway.lifecycle.timeline.rules import (
     BY_HAND,
@@ -21,6 +22,14 @@ def test_every_type_of_the_seed_has_its_traits():
 
 def test_a_trait_names_a_fact_that_stages_know():
     assert {traits.fact for traits in TRAITS.values() if traits.fact} <= {field.name for field in fields(Facts)}
+
+
+def test_the_lines_that_stages_follow_from_are_those_with_a_fact():
+    # A deal is a fact by itself, a call is one only if it asked to be called back.
+    by_themselves = {ActivityType.DEAL_CREATED, ActivityType.DEAL_WON, ActivityType.DEAL_LOST}
+    facts = {kind for kind in ActivityType if stage_fact(kind) or stage_fact(kind, machine=True)}
+
+    assert {*WEIGHED} == facts - by_themselves | {ActivityType.CALL_INBOUND}
 
 
 def test_a_machine_neither_clicks_nor_opens():

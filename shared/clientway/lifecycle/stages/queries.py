@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -16,9 +16,12 @@ from clientway.lifecycle.tables import lifecycle_transitions
 from clientway.moments import rfc3339
 from clientway.paging import Request, page
 
+WEIGHED: Final = ("email_clicked", "email_opened", "email_replied", "sms_replied", "call_inbound", "quote_sent", "meeting_scheduled")
+"""The lines of the timeline that stages follow from; every other fact has a table of its own."""
+
 # Since when facts count: what came before a churn, the end of a ban or a step back by hand was already weighed then,
 # and must not push the organization up again behind the back of whoever moved it.
-_FACTS = text("""
+_FACTS = text(f"""
 select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
        exists (select from contacts c
                 where c.tenant_id = o.tenant_id and c.organization_id = o.id and c.deleted_at is null
@@ -72,8 +75,7 @@ select o.id, o.lifecycle_stage, o.lifecycle_sequence, o.lifecycle_changed_at,
            bool_or(v.activity_type in ('quote_sent', 'meeting_scheduled')) as talking
       from activities v
      where v.tenant_id = o.tenant_id and v.organization_id = o.id and v.created_at >= s.since
-       and v.activity_type in ('email_clicked', 'email_opened', 'email_replied', 'sms_replied', 'call_inbound', 'quote_sent',
-                               'meeting_scheduled')
+       and v.activity_type in ({", ".join(f"'{kind}'" for kind in WEIGHED)})
   ) a on true
  where o.tenant_id = app.tenant() and o.id = any (cast(:ids as uuid[])) and o.deleted_at is null
  order by o.id

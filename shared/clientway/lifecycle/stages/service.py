@@ -45,8 +45,9 @@ def reconsider(tx: Tx, organization_ids: Sequence[UUID], *, event_key: str | Non
     Moves go forward only, except for the turns that `stages.rules.TURNS` names. One statement when nothing moves, two
     when something does, whatever the number of organizations.
     """
-    # What was recorded in this transaction counts: an activity is a fact.
-    effects.flush(tx)
+    # What was recorded in this transaction counts, if it is of a kind that is weighed.
+    if any(line["activity_type"] in queries.WEIGHED for line in tx.effects["activities"]):
+        effects.flush(tx)
     moves = [
         Applied(standing, move, event_key=event_key, step=step)
         for standing in queries.lock_standings(tx, organization_ids)
@@ -73,7 +74,6 @@ def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mappin
     Up the ladder, and from client to churned; nobody is taken down it, out of churned or off the blacklist. Two
     statements, whatever the number of organizations.
     """
-    effects.flush(tx)
     moves = []
     for standing in queries.lock_standings(tx, sorted(stages)):
         stage, wanted = standing.stage, stages[standing.organization_id]
@@ -87,7 +87,6 @@ def place(tx: Tx, stages: Mapping[UUID, Stage], *, trigger: str, reasons: Mappin
 
 def put_back(tx: Tx, organization_id: UUID, stage: Stage, *, trigger: str) -> None:
     """Return an organization to where it stood before a move that is taken back. Two statements."""
-    effects.flush(tx)
     for standing in queries.lock_standings(tx, [organization_id]):
         _move(tx, Applied(standing, Move(standing.stage, stage, trigger, automatic=True)))
 
