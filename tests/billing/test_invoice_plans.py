@@ -104,7 +104,15 @@ STATEMENTS = {
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_what_is_about_one_invoice_reads_no_more_than_that(crowd, ids, name):
     statement, wanted = STATEMENTS[name]
-    given = {"id": ids.invoice, "now": datetime.now(UTC), "contact_id": ids.contact, "job_id": None, "services": "{}", "jobs": "{}"}
+    given = {
+        "id": ids.invoice,
+        "now": datetime.now(UTC),
+        "contact_id": ids.contact,
+        "job_id": None,
+        "quote_id": None,
+        "services": "{}",
+        "jobs": "{}",
+    }
     tx = db.begin(db.Credential(tokens.digest(crowd.admin), access.ADMINS), now=datetime.now(UTC))
     try:
         parameters = {key: value for key, value in given.items() if f":{key}" in statement}

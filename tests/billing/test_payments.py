@@ -279,6 +279,48 @@ def test_deposits_wait_for_the_invoices_that_open_the_oldest_first(client, invok
     assert opened(100)["balance_cents"] == 120
 
 
+def test_a_deposit_pays_for_its_own_deal(client, invoke, admin_engine):
+    def post(module, body, **path):
+        made = invoke(module, method="POST", path=path, body=body, headers=keyed())
+        return made.json if made.status < 300 else made.json["errors"][0]["code"]
+
+    def quoted(name, whose=client):
+        deal = post("lifecycle/organization_deals", {"name": name}, organization_id=whose.organization_id)
+        return deal, *(post("lifecycle/deal_quotes", {"title": name, "amount_cents": 5}, deal_id=deal["id"])["id"] for _ in range(2))
+
+    def draft(**body):
+        return post(
+            "billing/invoices", {"contact_id": client.contact_id, "lines": [{"description": "x", "unit_price_cents": 1000}], **body}
+        )
+
+    def owed(**body):
+        return draft(open=True, **body)["balance_cents"]
+
+    _, bath, bath_again = quoted("bath")
+    roof, roof_quote, _ = quoted("roof")
+    client.pay(300, quote_id=bath)
+    client.pay(200, quote_id=roof_quote)
+
+    # There are two deals, and it names neither; then the one that it names, by another quote of it.
+    assert owed() == 1000
+    named = invoke(
+        "billing/invoice", method="PATCH", path={"invoice_id": draft()["id"]}, body={"quote_id": bath_again}, headers={"If-Match": '"1"'}
+    )
+    assert named.json["quote_id"] == bath_again
+    assert [post("billing/invoice_open", None, invoice_id=named.json["id"])["balance_cents"], owed(quote_id=bath_again)] == [700, 1000]
+    # What was paid for what is lost is to be given back, not kept for something else.
+    lost = {"status": "lost", "lost_reason": "x"}
+    tag = {"If-Match": f'"{roof["version"]}"'}
+    assert invoke("lifecycle/deal", method="PATCH", path={"deal_id": roof["id"]}, body=lost, headers=tag).status == 200
+    assert (owed(), owed(quote_id=roof_quote)) == (1000, 1000)
+    _, theirs, _ = quoted("x", make_client(admin_engine, client.tenant, invoke))
+    assert (draft(quote_id=theirs), draft(quote_id=uuid4())) == ("unknown_quote", "unknown_quote")
+    stolen = invoke(
+        "billing/invoice", method="PATCH", path={"invoice_id": draft()["id"]}, body={"quote_id": theirs}, headers={"If-Match": '"1"'}
+    )
+    assert (stolen.status, stolen.json["errors"][0]["pointer"]) == (422, "#/quote_id")
+
+
 def test_a_deposit_pays_the_invoice_that_is_opened_next(client, invoke):
     path = {"organization_id": client.organization_id}
     deal = invoke("lifecycle/organization_deals", method="POST", path=path, body={"name": "x"}).json["id"]

@@ -2,16 +2,23 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from clientway.billing.payments import service as payments
+from clientway.billing.payments.schemas import PaymentCreate
 from clientway.billing.recurring import issue, service
 from clientway.billing.recurring.schemas import RecurringInvoiceCreate, RecurringInvoicePatch, RecurringInvoiceWithInvoices
 from clientway.errors import Unprocessable
 from clientway.ids import uuid7
+from clientway.lifecycle.deals import service as deals
+from clientway.lifecycle.deals.schemas import DealCreate
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.people.schemas import PersonInput
+from clientway.lifecycle.quotes import service as quotes
+from clientway.lifecycle.quotes.schemas import QuoteCreate
 from tests.billing.invoicing import CARE_PLAN
 
 
@@ -69,6 +76,18 @@ def issue_due(tx):
     while due := issue.due(tx, 10):
         made += sum(issue.issue(tx, one) for one in due)
     return made
+
+
+def test_a_deposit_is_for_what_was_quoted_and_pays_no_recurring_invoice(tx, at, client):
+    recurring = begin(tx, client)
+    holder = people.hold(tx, client).organization_id
+    deal_id = json.loads(deals.create(tx, holder, DealCreate(name="Roof")))["id"]
+    quote_id = json.loads(quotes.create(tx, UUID(deal_id), QuoteCreate(title="Roof", amount_cents=5)))["id"]
+    payments.record(tx, PaymentCreate(amount_cents=1, quote_id=UUID(quote_id)))
+
+    at(2026, 3, 31, 12)
+    assert issue_due(tx) == 1
+    assert [one.allocated_cents for one in invoices(tx, recurring)] == [0]
 
 
 def test_each_invoice_is_made_and_opened_on_its_day(tx, at, client):

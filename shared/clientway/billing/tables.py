@@ -67,6 +67,7 @@ invoices = Table(
     Column("job_id", Uuid),
     Column("recurring_invoice_id", Uuid),
     Column("recurring_on", Date),
+    Column("quote_id", Uuid),
     Column("number", BigInteger),
     Column("number_text", Text),
     Column("status", Text, nullable=False, server_default=FetchedValue()),

@@ -34,21 +34,22 @@ def draft(tx: Tx, invoice: InvoiceCreate) -> Draft:
     """Price an invoice. Raises Unprocessable (422)."""
     _check(invoice)
     rules.check_due(invoice.due_on, tx.now)
-    terms = _terms(tx, invoice.lines, contact_id=invoice.contact_id, job_id=invoice.job_id)
+    terms = _terms(tx, invoice.lines, contact_id=invoice.contact_id, job_id=invoice.job_id, quote_id=invoice.quote_id)
     job = terms.jobs.get(invoice.job_id) if invoice.job_id else None
     if invoice.job_id is not None and job is None:
         raise Unprocessable(_ABSENT, errors=[_unknown("#/job_id", "job", "no job of this client")])
     if terms.contact is None:
         raise Unprocessable(_ABSENT, errors=[_unknown("#/contact_id", "contact", "not a contact of this tenant")])
     _check_jobs(invoice, terms)
+    _check_quote(invoice.quote_id, terms, terms.contact["organization_id"])
     currency = invoice.currency or (job["currency"] if job else terms.currency)
     from_job = job is not None and not invoice.lines
     wanted = [_of_job(job)] if job is not None and from_job else invoice.lines
     invoice_id = uuid7()
     lines, columns = _priced(invoice_id, [_resolved(line, n, terms, currency) for n, line in enumerate(wanted)], invoice.discount_bps)
     row = {
-        "id": invoice_id, "contact_id": terms.contact["id"], "job_id": invoice.job_id, "currency": currency, **columns,
-        "due_on": invoice.due_on, "terms_days": invoice.terms_days, "notes": invoice.notes,
+        "id": invoice_id, "contact_id": terms.contact["id"], "job_id": invoice.job_id, "quote_id": invoice.quote_id,
+        "currency": currency, **columns, "due_on": invoice.due_on, "terms_days": invoice.terms_days, "notes": invoice.notes,
     }  # fmt: skip
     return Draft(invoice_id, UUID(terms.contact["id"]), row, lines, from_job, terms.time_zone, terms.terms_days)
 
@@ -66,17 +67,24 @@ def priced(tx: Tx, locked: Locked, patch: InvoicePatch) -> tuple[dict[str, Any],
         sent["terms_days"] = None
     elif sent.get("terms_days") is not None:
         sent["due_on"] = None
+    if patch.quote_id is not None:
+        _check_quote(patch.quote_id, _terms(tx, (), quote_id=patch.quote_id), before["organization_id"])
     if patch.lines is None and "discount_bps" not in sent:
         return sent, None
     invoice_id, currency, discount_bps = UUID(before["id"]), *({**before, **sent}[name] for name in ("currency", "discount_bps"))
     if patch.lines is None:
         wanted = [_kept(line) for line in locked.lines]
     else:
-        terms = _terms(tx, patch.lines, contact_id=UUID(before["contact_id"]), job_id=None)
+        terms = _terms(tx, patch.lines, contact_id=UUID(before["contact_id"]))
         _check_line_jobs(patch.lines, terms, before["organization_id"])
         wanted = [_resolved(line, n, terms, currency) for n, line in enumerate(patch.lines)]
     lines, columns = _priced(invoice_id, wanted, discount_bps)
     return {**sent, **columns}, lines
+
+
+def _check_quote(quote_id: UUID | None, terms: Terms, organization_id: str | None) -> None:
+    if quote_id is not None and (organization_id is None or terms.quote_organization_id != organization_id):
+        raise Unprocessable(_ABSENT, errors=[_unknown("#/quote_id", "quote", "no quote of this client")])
 
 
 def _check(invoice: InvoiceCreate) -> None:
@@ -95,10 +103,12 @@ def _exclusive() -> FieldError:
     return FieldError("#/terms_days", "exclusive", "give due_on or terms_days")
 
 
-def _terms(tx: Tx, lines: Sequence[InvoiceLineInput], *, contact_id: UUID | None, job_id: UUID | None) -> Terms:
+def _terms(
+    tx: Tx, lines: Sequence[InvoiceLineInput], *, contact_id: UUID | None = None, job_id: UUID | None = None, quote_id: UUID | None = None
+) -> Terms:
     services = [line.service_id for line in lines if line.service_id is not None]
     jobs = [line.job_id for line in lines if line.job_id is not None]
-    return queries.terms(tx, contact_id=contact_id, job_id=job_id, services=services, jobs=jobs)
+    return queries.terms(tx, contact_id=contact_id, job_id=job_id, quote_id=quote_id, services=services, jobs=jobs)
 
 
 def _check_jobs(invoice: InvoiceCreate, terms: Terms) -> None:

@@ -53,6 +53,7 @@ class Terms:
     contact: Row | None
     services: Mapping[UUID, Row]
     jobs: Mapping[UUID, Row]
+    quote_organization_id: str | None
 
 
 _TERMS = text("""
@@ -68,35 +69,53 @@ select t.currency, t.time_zone, coalesce(b.terms_days, 14) as terms_days, coales
                 or s.id = (select j.service_id from jobs j where j.tenant_id = app.tenant() and j.id = cast(:job_id as uuid)))) as services,
        (select json_agg(json_build_object('id', j.id, 'contact_id', j.contact_id, 'organization_id', j.organization_id, 'title', j.title,
                                           'price_cents', j.price_cents, 'currency', j.currency, 'service_id', j.service_id))
-          from jobs j where j.tenant_id = app.tenant() and j.id = any (cast(:jobs as uuid[]))) as jobs
+          from jobs j where j.tenant_id = app.tenant() and j.id = any (cast(:jobs as uuid[]))) as jobs,
+       (select cast(q.organization_id as text) from quotes q
+         where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)) as quote_organization_id
   from tenants t left join billing_settings b on b.tenant_id = t.tenant_id where t.tenant_id = app.tenant()
 """)
 
 
-def terms(tx: Tx, *, contact_id: UUID | None, job_id: UUID | None, services: Sequence[UUID], jobs: Sequence[UUID]) -> Terms:
+def terms(
+    tx: Tx, *, contact_id: UUID | None, job_id: UUID | None, quote_id: UUID | None, services: Sequence[UUID], jobs: Sequence[UUID]
+) -> Terms:
     """Read what an invoice refers to and what it takes its defaults from; what is not the tenant's is not there."""
     given = {
         "contact_id": contact_id,
         "job_id": job_id,
+        "quote_id": quote_id,
         "services": _array(services),
         "jobs": _array([*jobs, *([job_id] if job_id else [])]),
     }
     row = tx.execute(_TERMS, given).one()
     by_id = [{UUID(each["id"]): each for each in rows or ()} for rows in (row.services, row.jobs)]
-    return Terms(row.currency, row.time_zone, row.terms_days, row.tax_rate_bps, row.contact, *by_id)
+    defaults = (row.currency, row.time_zone, row.terms_days, row.tax_rate_bps)
+    return Terms(*defaults, row.contact, services=by_id[0], jobs=by_id[1], quote_organization_id=row.quote_organization_id)
 
 
 # The number is given out by the statement that opens: whoever opens next waits for the row of settings until this is committed.
-# What the client has paid in advance is locked along with it: it is about to pay this invoice.
+# What the client has paid in advance is locked along with it: it is about to pay this invoice. That is what was paid for the deal
+# whose quote it bills; where it names none, what was paid for the one deal that there is. A recurring invoice is none of a deal's,
+# and what was paid for a lost one is to be given back.
 _OPENING = f"""
 numbered as (
   insert into billing_settings as b (last_number, created_at, updated_at) values (1, :now, :now)
   on conflict (tenant_id) do update set last_number = b.last_number + 1
   returning b.last_number as number, b.invoice_prefix || b.last_number as number_text),
+waiting as materialized (
+  select p.id, q.deal_id from payments p
+    join quotes q on q.tenant_id = app.tenant() and q.id = p.quote_id
+    join deals d on d.tenant_id = app.tenant() and d.id = q.deal_id and d.status <> 'lost'
+   where p.tenant_id = app.tenant() and p.organization_id = :organization_id and p.currency = :currency
+     and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0),
 deposits as materialized (
   select p.* from payments p
-   where p.tenant_id = app.tenant() and p.organization_id = :organization_id and p.currency = :currency
-     and p.quote_id is not null and p.status = 'succeeded' and p.unapplied_cents > 0
+   where p.tenant_id = app.tenant() and p.status = 'succeeded' and p.unapplied_cents > 0
+     and p.id = any (array(select w.id from waiting w
+                            where case when cast(:quote_id as uuid) is null
+                                       then not :recurring and (select count(distinct x.deal_id) from waiting x) = 1
+                                       else w.deal_id = (select q.deal_id from quotes q
+                                                          where q.tenant_id = app.tenant() and q.id = cast(:quote_id as uuid)) end))
    order by p.id for no key update of p),
 opening as (
   select n.number, n.number_text, {GATEWAY_JSON} as gateway, (select json_agg(d) from deposits d) as deposits from numbered n)"""
@@ -125,6 +144,8 @@ class Opening:
     currency: str
     issued_on: date
     due_on: date
+    quote_id: UUID | None
+    recurring: bool
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class InvoiceCreate(Schema):
 
     contact_id: Id | None = Field(None, description="Whom it is for; the job's client, when left out.")
     job_id: Id | None = Field(None, description="What it is for.")
+    quote_id: Id | None = Field(None, description="The client's quote that it bills: deposits on it, and on others of its deal, pay it.")
     lines: list[InvoiceLineInput] = Field(default=[], max_length=200)
     discount_bps: Bps = Field(0, description="Off the whole, before tax.")
     currency: Currency | None = Field(None, description="The job's, else the tenant's, when left out.")
@@ -57,6 +58,7 @@ class InvoicePatch(Patch):
     REQUIRED: ClassVar = frozenset({"lines", "discount_bps", "currency"})
 
     lines: list[InvoiceLineInput] | None = Field(None, max_length=200)
+    quote_id: Id | None = None
     discount_bps: Bps | None = None
     currency: Currency | None = None
     due_on: Day | None = Field(None, description="Of an open invoice it moves the reminders too.")
@@ -95,6 +97,7 @@ class Invoice(Schema):
     organization_id: Id = Field(description="Whose account it is on: the client's own, or the company's they belong to.")
     contact_id: Id | None
     job_id: Id | None
+    quote_id: Id | None
     recurring_invoice_id: Id | None
     number: int | None = Field(description="Without gaps within the tenant; given when it opens.")
     number_text: str | None = Field(description="The number with the tenant's prefix.")

@@ -242,7 +242,9 @@ def _opening(tx: Tx, row: Mapping[str, Any], lines: Any, time_zone: str, terms_d
     given, terms = row["due_on"], row["terms_days"]
     due_on = date.fromisoformat(str(given)) if given else issued_on + timedelta(days=terms_days if terms is None else terms)
     contact_id = UUID(str(row["contact_id"])) if row["contact_id"] else None
-    return Opening(UUID(str(row["organization_id"])), contact_id, row["currency"], issued_on, due_on)
+    quote_id = UUID(str(row["quote_id"])) if row["quote_id"] else None
+    recurring = row.get("recurring_invoice_id") is not None
+    return Opening(UUID(str(row["organization_id"])), contact_id, row["currency"], issued_on, due_on, quote_id, recurring)
 
 
 def _day(moment: datetime, time_zone: str) -> date:

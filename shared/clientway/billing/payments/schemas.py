@@ -19,6 +19,10 @@ PositiveCents = Annotated[int, Field(ge=1, le=10**15)]
 PaymentNote = Annotated[Text, StringConstraints(max_length=2000)]
 
 
+_DEPOSIT = """A deposit on this quote. It pays the next invoice that names a quote of its deal, or one that names none, while the client
+has deposits on no other deal; never a recurring one, and nothing once the deal is lost."""
+
+
 class AllocationCreate(Schema):
     """What of a payment pays an invoice."""
 
@@ -45,7 +49,7 @@ class OrganizationPaymentCreate(Schema):
     )
     invoice_id: Id | None = Field(None, description="Pays this invoice, up to what is owed.")
     allocations: list[PaymentAllocation] = Field(default=[], max_length=50, description="Pays these invoices, each up to what is owed.")
-    quote_id: Id | None = Field(None, description="A deposit on this quote: pays the next invoice that opens.")
+    quote_id: Id | None = Field(None, description=_DEPOSIT)
     note: PaymentNote | None = None
 
 

@@ -56,6 +56,8 @@ create table public.invoices (
   job_id uuid,
   recurring_invoice_id uuid,
   recurring_on date,
+  -- What it bills was promised there: deposits on that quote's deal pay it.
+  quote_id uuid,
   number bigint,
   number_text text,
   status text not null default 'draft' check (status in ('draft', 'open', 'paid', 'void', 'uncollectible')),
@@ -109,7 +111,8 @@ create table public.invoices (
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
   foreign key (tenant_id, job_id) references public.jobs (tenant_id, id),
-  foreign key (tenant_id, recurring_invoice_id) references public.recurring_invoices (tenant_id, id)
+  foreign key (tenant_id, recurring_invoice_id) references public.recurring_invoices (tenant_id, id),
+  foreign key (tenant_id, quote_id) references public.quotes (tenant_id, id)
 );
 create unique index invoices_recurrence on public.invoices (tenant_id, recurring_invoice_id, recurring_on) where recurring_invoice_id is not null;
 create index invoices_created on public.invoices (tenant_id, created_at, id);
@@ -120,6 +123,7 @@ create index invoices_by_due on public.invoices (tenant_id, due_on, id) where du
 create index invoices_contact on public.invoices (tenant_id, contact_id, created_at, id);
 create index invoices_organization on public.invoices (tenant_id, organization_id, created_at, id);
 create index invoices_job on public.invoices (tenant_id, job_id) where job_id is not null;
+create index invoices_quote on public.invoices (tenant_id, quote_id) where quote_id is not null;
 create index invoices_page on public.invoices (tenant_id, payment_page_ref) where payment_page_ref is not null;
 
 create table public.invoice_lines (
