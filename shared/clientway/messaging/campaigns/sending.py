@@ -19,7 +19,7 @@ from clientway.messaging.campaigns import chunks, claims, freezing, launching
 from clientway.messaging.campaigns import content as contents
 from clientway.messaging.campaigns.claims import MOST_ATTEMPTS, Content, Recipient, Result
 from clientway.messaging.delivery import calls, providers
-from clientway.messaging.delivery.message import Outgoing, Refused, Unclear
+from clientway.messaging.delivery.message import OPTED_OUT, OPTED_OUT_SAID, THROTTLED, Outgoing, Refused, Unclear
 from clientway.messaging.delivery.pace import Came, Pace
 from clientway.messaging.suppressions import service as suppressions
 from clientway.schemas import Id, Schema
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF: Final = 60.0
 """Seconds until a recipient is tried again whose message was refused for now; then twice as many, and so on."""
-_OPTED_OUT: Final = "destination_phone_number_opted_out"
 _DATABASE_PATIENCE: Final = (0.1, 0.5, 1.0, 2.0, 4.0)
 _FOR_NOW: Final = (db.Unavailable, db.LockTimeout, db.SerializationConflict, db.StatementTimeout)
 
@@ -167,12 +166,12 @@ class _Worker:
     def _refused(self, to: Recipient, refused: Refused) -> Result:
         """It was certainly not sent: another time, unless that is no use."""
         why = str(refused)[:500]
-        if refused.code == "throttled":
+        if refused.code == THROTTLED:
             # That says nothing about this message.
             return Result(to.id, "queued", why, back=True)
         if refused.retryable:
             return Result(to.id, "queued", why, delay=_BACKOFF * 2 ** (to.attempts - 1))
-        if refused.code == _OPTED_OUT:
+        if refused.code == OPTED_OUT:
             # The provider has heard a STOP that we have not. (Threads may append to one list.)
             self.opted_out.append(to)
         return Result(to.id, "failed", why)
@@ -182,8 +181,7 @@ class _Worker:
             with db.job_transaction(self.tenant_id, now=self.clock()) as tx:
                 claims.record(tx, content, token, results)
                 for one in self.opted_out:
-                    why = "opted out with the provider"
-                    suppressions.suppress(tx, content.channel, one.address, "stop", contact_id=one.contact_id, detail=why)
+                    suppressions.suppress(tx, content.channel, one.address, "stop", contact_id=one.contact_id, detail=OPTED_OUT_SAID)
 
         persistently(record)
         self.opted_out.clear()

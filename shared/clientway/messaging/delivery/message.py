@@ -9,6 +9,11 @@ Kind = Literal["campaign_send", "email_message", "reminder"]
 """What a message is a row of: its provider's events name the kind and the id."""
 
 PROVIDER_TIMEOUT_SECONDS: Final = 8
+THROTTLED: Final = "throttled"
+"""The code of a refusal that says nothing of the message: it is too much for the provider now."""
+OPTED_OUT: Final = "destination_phone_number_opted_out"
+"""And of one that says that the provider has been told STOP."""
+OPTED_OUT_SAID: Final = "opted out with the provider"
 # They hold families of emoji together, and Persian's letters apart.
 _JOINERS: Final = frozenset("\u200c\u200d")
 

@@ -18,8 +18,8 @@ from clientway.work.reminders import clock, planning, rules
 
 LEASE = timedelta(minutes=2)
 """How long a worker that says nothing keeps what it has claimed."""
-RENEWAL = LEASE / 4
-"""After how long one that is at work says so."""
+DECIDED_FOR = LEASE / 4
+"""How long it holds that a reminder may go: then it is nobody's once more, and decided anew by the hour, the rules and the client."""
 
 # A worker died between its claim and its report: at least once, so the reminder goes to another one.
 _TAKE_BACK = text("""
@@ -216,17 +216,6 @@ def look(tx: Tx, ids: Sequence[UUID], token: UUID, time_zone: str) -> Sequence[A
     """
     given = {"ids": list(ids), "token": token, "now": tx.now, "nine": clock.offsets(time_zone, tx.now)}
     return tx.execute(_LOOK, given).all()
-
-
-_RENEW = text("""
-update reminders m set lease_until = :lease_until
- where m.tenant_id = app.tenant() and m.id = any(cast(:ids as uuid[])) and m.state = 'claimed' and m.lease_token = :token
-""")
-
-
-def renew(tx: Tx, ids: Sequence[UUID], token: UUID) -> None:
-    """Have the lease of what is still the token's begin anew."""
-    tx.execute(_RENEW, {"ids": list(ids), "token": token, "lease_until": tx.now + LEASE})
 
 
 def tenants_due(now: datetime) -> list[UUID]:

@@ -54,7 +54,9 @@ class Outcome:
     next_at: datetime | None = None
     provider_message_id: str | None = None
     untried: bool = False
-    """Whether the provider was not asked after all."""
+    """Whether the provider was not asked after all, or only that it is too much for now."""
+    opted_out: bool = False
+    """Whether the provider has been told that nothing more is wanted there."""
 
 
 def again(row: Any, reason: str, now: datetime) -> Outcome:

@@ -20,12 +20,14 @@ from clientway.db import LockTimeout, SerializationConflict, Tx, Unavailable, al
 from clientway.errors import Problem
 from clientway.messaging.delivery import providers
 from clientway.messaging.delivery.calls import at_once
-from clientway.messaging.delivery.message import Refused, Unclear
+from clientway.messaging.delivery.message import OPTED_OUT, OPTED_OUT_SAID, THROTTLED, Refused, Unclear
+from clientway.messaging.delivery.pace import Came, Pace
 from clientway.messaging.settings import service as messaging
 from clientway.messaging.settings.service import MessagingSettings
+from clientway.messaging.suppressions import service as suppressions
 from clientway.messaging.templates import service as templates
 from clientway.messaging.templates.rules import Source
-from clientway.work.reminders import claiming, decisions, planning
+from clientway.work.reminders import claiming, decisions, planning, rules
 from clientway.work.reminders.claiming import Due
 from clientway.work.reminders.decisions import Decision, Outcome
 
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 BATCH = 1000
 """Claimed with one statement; what a claim costs besides its rows is then little. A tenant's turn is some ten seconds."""
 AT_ONCE = 10
-"""Messages on their way together. As many are written down together, and as many may be sent twice when a worker dies."""
+"""Messages on their way together, at most. As many are written down together, and as many may be sent twice when a worker dies."""
 PLAN_AHEAD = timedelta(hours=12)
 """How far ahead is looked for reminders that nobody planned: further than until the next look."""
 _ATTEMPTS = 3
@@ -105,9 +107,9 @@ def dispatch_tenant(tenant_id: UUID, done: Dispatched, *, now: Clock, until: Cal
     batch = claim(tenant_id, done, now=now)
     if batch is None:
         return 0
-    if batch.rows:
-        _send_all(batch, done, now=now, until=until)
-    return batch.looked_at
+    given_back = _send_all(batch, done, now=now, until=until) if batch.rows else False
+    # What was given back may be due still: it is looked at once more, as after a whole batch.
+    return BATCH if given_back else batch.looked_at
 
 
 def claim(tenant_id: UUID, done: Dispatched, *, now: Clock, size: int = BATCH) -> Batch | None:
@@ -132,25 +134,47 @@ def _written(row: Due, decision: Decision) -> dict[str, Any]:
     return {"id": row.id, "state": decision.state, "reason": decision.reason, "next_at": decision.next_at, **before}
 
 
-def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> None:
-    """Send what is claimed, AT_ONCE together; what time does not suffice for, or a provider that is away, waits again."""
-    left, renewed = list(batch.rows[AT_ONCE:]), now()
-    with job_transaction(batch.tenant_id, now=renewed) as tx:
+def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[], bool]) -> bool:
+    """Send what is claimed, as much at once as the provider takes; whether any of it waits again.
+
+    That is what time does not suffice for, and what a provider that is away is not asked for; or it was decided too long ago
+    that it goes.
+    """
+    claimed_at, pace = now(), Pace()
+    waiting = list(batch.rows)
+    with job_transaction(batch.tenant_id, now=claimed_at) as tx:
         keys = sorted({(row.type, row.channel) for row in batch.rows})
         words = Words(messaging.of(tx), {one: templates.source(tx, *one) for one in keys})
-        part = claiming.look(tx, [row.id for row in batch.rows[:AT_ONCE]], batch.token, batch.rows[0].tenant_zone)
-    while part or left:
+    outcomes: list[Outcome] = []
+    part: Sequence[Any] = ()
+    given_back = False
+    while waiting or outcomes:
+        if waiting and (pace.tired or until() or now() - claimed_at > claiming.DECIDED_FOR):
+            later = now() + rules.BACKOFF[0] if pace.tired else now()
+            outcomes += [Outcome(row.id, "scheduled", row.state_reason, later, untried=True) for row in waiting]
+            waiting, given_back = [], True
+        most = min(pace.width, AT_ONCE)
+        following, waiting = waiting[:most], waiting[most:]
+        part = settle(batch, part, outcomes, following, done, now=now)
         outcomes = at_once(lambda row: send(batch, words, row, now), part)
-        away = bool(outcomes) and all(one.state == "scheduled" for one in outcomes)
-        if left and (away or until()):
-            # The others are not tried in vain; after the others' pause, or with the next run.
-            later = min(one.next_at for one in outcomes if one.next_at) if away else now()
-            outcomes += [Outcome(row.id, "scheduled", row.state_reason, later, untried=True) for row in left]
-            left = []
-        following, left = left[:AT_ONCE], left[AT_ONCE:]
-        late = now() - renewed > claiming.RENEWAL
-        part = settle(batch, part, outcomes, following, done, renewed=left if late else (), now=now)
-        renewed = now() if late else renewed
+        if outcomes:
+            pace.felt([_came(one) for one in outcomes])
+        # What is too much for the provider now stays claimed and is asked for again, a little later.
+        throttled = {one.id for one in outcomes if one.untried}
+        outcomes = [one for one in outcomes if not one.untried]
+        waiting = [row for row in following if row.id in throttled] + waiting
+        if pace.wait:
+            settle(batch, part, outcomes, (), done, now=now)
+            outcomes = []
+            pause(pace.wait)
+    return given_back
+
+
+def _came(outcome: Outcome) -> Came:
+    """What an outcome says of the provider."""
+    if outcome.untried:
+        return "throttled"
+    return "troubled" if outcome.state == "scheduled" else "answered"
 
 
 def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
@@ -159,9 +183,7 @@ def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
         outgoing = decisions.message(row, words.sources[row.type, row.channel], words.of, batch.tenant_id)
         return Outcome(row.id, "sent", provider_message_id=providers.send(outgoing, once=False))
     except Refused as refusal:
-        if refusal.retryable:
-            return decisions.again(row, str(refusal)[:500], now())
-        return Outcome(row.id, "failed", str(refusal)[:500])
+        return _refused(row, refusal, now())
     except Unclear as unclear:
         return decisions.again(row, f"no answer: {unclear}"[:500], now())
     except Problem as problem:
@@ -171,10 +193,17 @@ def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
         return decisions.again(row, f"{type(failure).__name__}"[:500], now())
 
 
+def _refused(row: Any, refusal: Refused, now: datetime) -> Outcome:
+    if refusal.code == THROTTLED:
+        return Outcome(row.id, "scheduled", str(refusal)[:500], now, untried=True)
+    if refusal.retryable:
+        return decisions.again(row, str(refusal)[:500], now)
+    return Outcome(row.id, "failed", str(refusal)[:500], opted_out=refusal.code == OPTED_OUT)
+
+
 def settle(
-    batch: Batch, part: Sequence[Any], outcomes: Sequence[Outcome], following: Sequence[Due], done: Dispatched, *,
-    renewed: Sequence[Due] = (), now: Clock,
-) -> Sequence[Any]:  # fmt: skip
+    batch: Batch, part: Sequence[Any], outcomes: Sequence[Outcome], following: Sequence[Due], done: Dispatched, *, now: Clock
+) -> Sequence[Any]:
     """Write down what came of a part, with the timeline's lines, and return those of the following that are still to be sent.
 
     Tried again where the database is away for a moment: what is not written down is sent a second time.
@@ -184,21 +213,27 @@ def settle(
             with job_transaction(batch.tenant_id, now=now()) as tx:
                 kept = claiming.settle(tx, [asdict(one) for one in outcomes], batch.token) if outcomes else set()
                 sent = {one.id for one in outcomes if one.state == "sent"}
+                opted_out = {one.id for one in outcomes if one.opted_out}
                 for row in part:
                     if row.id in kept & sent:
                         _tell(tx, row)
-                ids = [row.id for row in following]
-                wanted = claiming.look(tx, ids, batch.token, following[0].tenant_zone) if following else ()
-                if following and renewed:
-                    claiming.renew(tx, [*ids, *(row.id for row in renewed)], batch.token)
+                    if row.id in opted_out:
+                        # The provider has heard a STOP that we have not.
+                        suppressions.suppress(tx, row.channel, row.address, "stop", contact_id=row.contact_id, detail=OPTED_OUT_SAID)
+                wanted = claiming.look(tx, [row.id for row in following], batch.token, following[0].tenant_zone) if following else ()
         except (Unavailable, LockTimeout, SerializationConflict):
             if attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(_PAUSE)
+            pause(_PAUSE)
         else:
             done.states.update(one.state for one in outcomes if one.id in kept)
             return wanted
     raise AssertionError
+
+
+def pause(seconds: float) -> None:
+    """Wait. Tests have no time for it."""
+    time.sleep(seconds)
 
 
 def _tell(tx: Tx, row: Any) -> None:
