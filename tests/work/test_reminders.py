@@ -161,7 +161,7 @@ def test_there_are_ten_rules_of_a_type_at_most():
     rows = [{**rules.as_rows(rules.DEFAULTS)[0], "name": f"r{number}"} for number in range(11)]
 
     assert len(rules.parse(rows[:10])) == 10
-    with pytest.raises(Unprocessable, match="cannot be these"):
+    with pytest.raises(Unprocessable, match="cannot be like this"):
         rules.parse(rows)
     assert rules.parse(rules.as_rows(rules.DEFAULTS)) == rules.DEFAULTS
 
