@@ -115,6 +115,14 @@ def test_the_age_of_what_still_waits_is_a_metric(tenant, outbox, queue, admin_en
     assert age() == 0
 
 
+def test_where_metrics_are_switched_off_none_pile_up(tenant, outbox, queue, monkeypatch, capsys):
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    run()
+
+    assert importlib.import_module("operations.relay_outbox").metrics.provider.metric_set == {}
+    assert capsys.readouterr().out == ""
+
+
 def test_what_is_to_be_held_back_is_held_back_by_the_queue(tenant, outbox, queue, monkeypatch):
     with job_transaction(tenant.id) as tx:
         for seconds in (60, 5000, 0, None, "x"):
