@@ -85,6 +85,19 @@ def test_every_operation_is_described_and_named_once():
     assert [one["operationId"] for one in operations if any(not said.get("description") for said in one.get("parameters", ()))] == []
 
 
+def test_the_contract_says_that_no_other_keys_are_taken_where_they_follow_a_pattern():
+    found = []
+
+    def look(schema):
+        found.extend([schema] if "patternProperties" in schema else [])
+        return schema
+
+    json.loads(openapi.DOCUMENT.read_text(), object_hook=look)
+
+    assert len(found) >= 4
+    assert [one for one in found if one.get("additionalProperties") is not False] == []
+
+
 def test_the_example_of_every_body_is_one_that_its_handler_takes():
     examples = json.loads(openapi.EXAMPLES.read_text())
     for module in API:

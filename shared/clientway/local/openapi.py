@@ -79,9 +79,22 @@ def _add_schemas(known: dict[str, Any], more: dict[str, Any], module: str) -> No
     for name, schema in more.items():
         if name in ("HTTPValidationError", "ValidationError"):
             continue
+        _close(schema)
         if known.setdefault(name, schema) != schema:
             message = f"two different models are called {name}; the second is in {module}"
             raise ValueError(message)
+
+
+def _close(schema: Any) -> None:
+    """Say that keys which follow a pattern are all the keys there are: pydantic refuses others and does not write it down."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema.setdefault("additionalProperties", False)
+        for member in schema.values():
+            _close(member)
+    elif isinstance(schema, list):
+        for member in schema:
+            _close(member)
 
 
 def _show_examples(bodies: dict[str, Any]) -> None:

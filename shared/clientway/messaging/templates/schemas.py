@@ -23,7 +23,7 @@ DataValue = (
 )
 Data = Annotated[
     dict[DataKey, DataValue],
-    Field(max_length=50, description="What a template calls `data.*`.", json_schema_extra={"additionalProperties": False}),
+    Field(max_length=50, description="What a template calls `data.*`."),
 ]
 _KEY = "What it is asked for by. A built-in one of the same key and channel is replaced by it."
 _HTML = "Made from the text, when left out."
