@@ -1,15 +1,19 @@
 """Addresses, notes and consents of contacts."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from clientway.ids import uuid7
-from clientway.lifecycle.addresses.schemas import ContactAddress
+from clientway.lifecycle.addresses import service as addresses
+from clientway.lifecycle.addresses.schemas import AddressInput, ContactAddress
 from clientway.lifecycle.consents.schemas import ConsentEvent
 from clientway.lifecycle.notes.schemas import ContactNote
 from clientway.schemas import Page
+from tests.lifecycle.merging import at_once  # noqa: F401  (fixture)
 
 HOME = {
     "label": "home",
@@ -55,6 +59,17 @@ def send(invoke):
         return invoke(f"lifecycle/contact_{kind}", method=method, path={f"{kind}_id": row["id"]}, body=body, **how)
 
     return call
+
+
+def test_no_contact_has_more_than_fifty_addresses_even_by_two_at_once(ann, at_once, invoke, admin_engine, tenant):  # noqa: F811
+    with admin_engine.connect() as connection:
+        statement = "insert into contact_addresses (tenant_id, id, contact_id, address1) select :t, gen_random_uuid(), :c, n::text from generate_series(1, 48) n"
+        connection.execute(text(statement), {"t": tenant.id, "c": ann["id"]})
+    one = partial(addresses.create, contact_id=UUID(ann["id"]), address=AddressInput(address1="1 Main St"))
+
+    assert at_once(*[one] * 4) == {None, "limit_reached"}
+    listed = invoke("lifecycle/contact_addresses", path={"contact_id": ann["id"]}, query={"limit": 100}).json
+    assert len(listed["data"]) == 50
 
 
 def test_the_first_address_is_the_default(ann, add, default_of, invoke, admin_engine):

@@ -40,8 +40,13 @@ def read(tx: Tx, address_id: UUID) -> Any:
     return one(tx.execute(_READ, {"id": address_id}).one_or_none())
 
 
+_WAIT = text(f"with {LIVE} select from held")
+
+
 def insert(tx: Tx, contact_id: UUID, row: Mapping[str, Any], *, is_default: bool, most: int) -> Row[Any] | None:
     """Add an address to a live contact: its answer and version, both null when there are as many as may be; None: no such contact."""
+    # Who waits for the contact here counts below what others have added meanwhile.
+    tx.execute(_WAIT, {"contact_id": contact_id})
     names = ", ".join(row)
     statement = f"""
       with {LIVE}, written as (
