@@ -79,5 +79,7 @@ def test_other_words_that_mean_something(said, meant):
 def test_the_provider_confirms_its_own_words_only():
     assert provider_answers(" Stop ")
     assert provider_answers("HELP")
+    assert provider_answers("Start")
+    assert not provider_answers("opt in")
     assert not provider_answers("info")
     assert not provider_answers("please stop texting me")

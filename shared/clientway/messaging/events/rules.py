@@ -76,5 +76,8 @@ def provider_stops(text: str) -> bool:
 
 
 def provider_answers(text: str) -> bool:
-    """Whether the provider answers such a STOP or HELP by itself, so that a second answer would be one too many."""
-    return provider_stops(text) or text.strip().casefold() == "help"
+    """Whether the provider answers such a STOP, START or HELP by itself, so that a second answer would be one too many.
+
+    START and UNSTOP as keywords of the number, which docs/deployment.md has given to it: without them it takes no text for it.
+    """
+    return provider_stops(text) or text.strip().casefold() in {"help", "start", "unstop"}
