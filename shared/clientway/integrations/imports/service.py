@@ -43,7 +43,10 @@ class ImportStateRefused(Conflict):
 
 
 def start(tx: Tx, given: ImportCreate) -> ImportStarted:
-    """Begin an import. Rows that come along are previewed at once; a file is, when it is there and asked for."""
+    """Begin an import. Rows that come along are previewed at once, a file once it is uploaded and its preview asked for.
+
+    Raises Unprocessable (422) for a saved mapping that does not exist and for targets that no column can have.
+    """
     import_id = uuid7()
     wanted: Any = given.mapping
     if given.mapping_id is not None:
