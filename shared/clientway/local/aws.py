@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -34,17 +35,22 @@ class LocalAws:
     server: ThreadedMotoServer
     environment: dict[str, str] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
+    # One for all clients: each session reads what AWS has, half a megabyte of JSON, anew.
+    _session: boto3.session.Session = field(default_factory=boto3.session.Session)
+    _making: Lock = field(default_factory=Lock)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the stand-in, whatever credentials and profiles this machine has."""
-        return boto3.session.Session().client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",  # noqa: S106  moto accepts any
-            config=Config(retries={"max_attempts": 2}, read_timeout=30, s3={"addressing_style": "path"}),
-        )
+        # A session is not to be used by several threads at once; its clients may be.
+        with self._making:
+            return self._session.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=self.region,
+                aws_access_key_id="testing",
+                aws_secret_access_key="testing",  # noqa: S106  moto accepts any
+                config=Config(retries={"max_attempts": 2}, read_timeout=30, s3={"addressing_style": "path"}),
+            )
 
     def stop(self) -> None:
         """Stop serving and release the port."""

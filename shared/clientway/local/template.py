@@ -7,6 +7,11 @@ from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader  # a tenth of the time, where PyYAML was built with libyaml
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 DEFAULT_VISIBILITY_SECONDS = 30
 DEFAULT_TIMEOUT_SECONDS = 3
 
@@ -142,7 +147,7 @@ def parse(text: str) -> Template:
     )
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """SafeLoader with CloudFormation's short forms: `!Ref X` becomes {"Ref": "X"}, `!Name v` becomes {"Fn::Name": v}."""
 
 
