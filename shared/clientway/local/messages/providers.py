@@ -33,7 +33,12 @@ _AGAIN_SECONDS = 600.0
 # SES's own addresses to try things with. Source: "Using the mailbox simulator", Amazon SES Developer Guide.
 _SIMULATOR = "@simulator.amazonses.com"
 
-_STOPPED: Final = "You have opted out and will get no more messages. Reply HELP for help."
+# What End User Messaging answers by itself to the keywords that the guide gives a number.
+_ANSWERS: Final = {
+    "stop": "You have opted out and will get no more messages. Reply HELP for help.",
+    "start": "You will get messages from this number again. Reply STOP to end them.",
+    "help": "Reply STOP to get no more messages from this number.",
+}
 
 TROUBLES: Final = {
     "none": "Works",
@@ -140,8 +145,8 @@ class Providers:
     def _opted_out(self, number: str) -> bool:
         """Whether the last word from a number was STOP, in the provider's own words for it, and no START came after it."""
         said = [one.text for one in self.store.conversation(number) if one.incoming]
-        words = [text for text in said if rules.provider_stops(text) or rules.keyword(text) == "start"]
-        return bool(words) and rules.provider_stops(words[-1])
+        words = [rules.keyword(text) for text in said if rules.provider_answers(text)]
+        return next((word for word in reversed(words) if word != "help"), None) == "stop"
 
     def _told_by_itself(self, message: Message) -> None:
         if message.channel == "sms":
@@ -189,12 +194,13 @@ class Providers:
         )
         answer = self.store.add(answer)
         self.store.tell(answer, "received", shapes.inbound_text(answer, message.id, now, self._topic), due=now)
-        if rules.provider_stops(text):
-            confirmation = Message(
-                id=str(uuid.uuid4()), channel="sms", at=now, sender=message.sender, recipients=message.recipients, text=_STOPPED,
+        word = rules.keyword(text)
+        if word is not None and rules.provider_answers(text):
+            own = Message(
+                id=str(uuid.uuid4()), channel="sms", at=now, sender=message.sender, recipients=message.recipients, text=_ANSWERS[word],
                 tags={"kind": "provider"},
             )  # fmt: skip
-            self.store.add(confirmation)
+            self.store.add(own)
         return answer
 
 

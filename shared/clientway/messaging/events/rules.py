@@ -70,14 +70,9 @@ def keyword(text: str) -> Keyword | None:
     )
 
 
-def provider_stops(text: str) -> bool:
-    """Whether the provider itself takes this for the end: it sends nothing more to that number, and confirms it."""
-    return text.strip().casefold() in PROVIDERS_OWN
-
-
 def provider_answers(text: str) -> bool:
     """Whether the provider answers such a STOP, START or HELP by itself, so that a second answer would be one too many.
 
     START and UNSTOP as keywords of the number, which docs/deployment.md has given to it: without them it takes no text for it.
     """
-    return provider_stops(text) or text.strip().casefold() in {"help", "start", "unstop"}
+    return text.strip().casefold() in PROVIDERS_OWN | {"help", "start", "unstop"}
