@@ -44,8 +44,6 @@ alter table public.client_counts force row level security;
 
 -- One kind of line of a client's timeline, however many others there are.
 create index activities_contact_type on public.activities (tenant_id, contact_id, activity_type, occurred_at, id) where contact_id is not null;
--- As 0004 has it for tenants: a client is planned for as one with a long history, whose page is read in the order of an index.
-alter table public.activities alter column contact_id set (n_distinct = 20);
 
 -- Further addresses are found by any part too; the primary ones stand in contacts.search_text.
 create index contact_emails_search on public.contact_emails using gin (tenant_id, email_norm gin_trgm_ops) where live and not is_primary;
