@@ -177,7 +177,9 @@ def test_merges_of_three_at_once_leave_one_chain(client, run, at_once, own):  # 
 
         codes = at_once(*(partial(merging.merge, survivor_id=x, wanted=MergeRequest(merged_id=y)) for x, y in ((a, b), (b, c), (c, a))))
 
-        assert codes == {None, "contact_merged"}
+        # Who is led on from an earlier merge is locked after the pair: without an organization to wait at, two may wait for each other.
+        assert codes - {None} <= {"contact_merged"} | ({"serialization"} if not own else set())
+        assert {None} < codes
         into = dict(run("select id, merged_into from contacts where id in (:a, :b, :c)", a=a, b=b, c=c))
         [survivor] = [one for one, other in into.items() if other is None]
         assert {other for other in into.values() if other} == {survivor}
