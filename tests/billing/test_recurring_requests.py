@@ -20,8 +20,6 @@ from tests.plans import plan  # noqa: F401  (a fixture)
 from tests.test_db import proxy as counting_proxy  # noqa: F401  (a fixture)
 from tests.work.conftest import make_site
 
-TODAY = datetime.now(UTC).date()
-
 
 @pytest.fixture
 def site(tenant, admin_engine):
@@ -29,9 +27,15 @@ def site(tenant, admin_engine):
 
 
 @pytest.fixture
-def post(invoke, site):
+def today():
+    """The day of the test: the one on which its file was read may be over."""
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture
+def post(invoke, site, today):
     def call(*, status_=201, headers=None, token=None, **given):
-        body = {"contact_id": site.contact_id, "name": "Care plan", "lines": CARE_PLAN, "rrule": "FREQ=MONTHLY", "starts_on": str(TODAY)}
+        body = {"contact_id": site.contact_id, "name": "Care plan", "lines": CARE_PLAN, "rrule": "FREQ=MONTHLY", "starts_on": str(today)}
         more = {"token": token} if token else {}
         answer = invoke("billing/recurring_invoices", method="POST", body={**body, **given}, headers=headers or {}, **more)
         assert answer.status == status_, answer.body
@@ -64,14 +68,14 @@ def run():
     return issue_recurring.handler(json.loads((EVENTS / "billing/issue_recurring.json").read_text()), LambdaContext())
 
 
-def test_it_is_begun_read_listed_and_changed(invoke, post, patch, site, tenant, admin_engine):
+def test_it_is_begun_read_listed_and_changed(invoke, post, today, patch, site, tenant, admin_engine):
     answer = post(headers={"Idempotency-Key": (key := uuid4().hex)})
     one = RecurringInvoiceWithInvoices.model_validate_json(answer.body)
     assert (answer.etag, one.currency, one.time_zone, one.next_on, one.organization_id) == (
         '"1"',
         "USD",
         "UTC",
-        TODAY,
+        today,
         site.organization_id,
     )
     assert post(headers={"Idempotency-Key": key}).headers["Idempotent-Replayed"] == "true"
@@ -142,7 +146,7 @@ def test_pages_show_each_once(post, invoke, site):
     assert found == made[::-1]
 
 
-def test_two_runs_at_once_and_one_later_make_each_invoice_once(post, tenant, other_tenant, admin_engine):
+def test_two_runs_at_once_and_one_later_make_each_invoice_once(post, today, tenant, other_tenant, admin_engine):
     theirs = make_site(admin_engine, other_tenant)
     mine = [post(name=f"R{number}").json["id"] for number in range(6)]
     post(contact_id=theirs.contact_id, token=other_tenant.admin)
@@ -165,7 +169,7 @@ def test_two_runs_at_once_and_one_later_make_each_invoice_once(post, tenant, oth
     made = rows(admin_engine, tenant, "invoices", "recurring_invoice_id::text, recurring_on, number", "number")
     assert sorted(one for one, _, _ in made) == sorted(mine)
     assert [number for _, _, number in made] == list(range(1, 7))
-    assert {on for _, on, _ in made} == {TODAY}
+    assert {on for _, on, _ in made} == {today}
     assert len(rows(admin_engine, other_tenant, "invoices", "id")) == 1
 
 
