@@ -263,6 +263,21 @@ def test_an_address_is_looked_at_whosever_it_is(stage, mail, provider):
     assert now["error"] == f"left out gone@bistro.example: suppressed; {contact_id.hex}@people.example: do_not_contact"
 
 
+def test_who_was_merged_meanwhile_gets_it_and_the_survivor_has_it_on_the_timeline(stage, mail, provider):
+    contact_id, survivor = stage.person(), stage.person()
+    made = mail({"contact_id": str(contact_id), **SCORE})
+    stage.run("update contacts set merged_into = :s, deleted_at = now() where tenant_id = :t and id = :c", s=survivor, c=contact_id)
+
+    assert [sending.work(body) for body in queued(stage)] == ["sent"]
+    assert read(stage, made)["status"] == "sent"
+    assert stage.run("select contact_id from activities where tenant_id = :t and activity_type = 'email_sent'") == [(survivor,)]
+    # And what the survivor has said counts for it.
+    stage.consent(survivor, "email", "denied", "transactional")
+    mail({"to": ["other@bistro.example"], **SCORE})
+    stage.run("update email_messages set contact_id = :c where tenant_id = :t and status = 'pending'", c=contact_id)
+    assert sending.work(queued(stage)[-1]) == "failed"
+
+
 def test_marketing_that_is_denied_denies_no_single_mail(stage, mail, provider):
     contact_id = stage.person(unsubscribed_at=datetime.now(UTC))
     stage.consent(contact_id, "email", "denied", "marketing")

@@ -100,7 +100,8 @@ def claim(tx: Tx, message_id: UUID, lease: timedelta) -> Row[Any] | None:
     return tx.execute(_CLAIM, given).one_or_none()
 
 
-# By the address, whosever it is, and by the contact that it was meant for, whatever their address is by now.
+# By the address, whosever it is, and by the contact that it was meant for, whatever their address is by now, and whoever they
+# turned out to be.
 _EXCLUDED = text(f"""
 with given as (select w.address, w.n from unnest(cast(:to as text[])) with ordinality as w(address, n)),
 known as (
@@ -111,7 +112,8 @@ known as (
   union all
   select g.n, {policy.exclusion("email", "transactional")} as reason
     from given g
-    join contacts c on c.tenant_id = app.tenant() and c.id = cast(:contact_id as uuid)
+    join contacts f on f.tenant_id = app.tenant() and f.id = cast(:contact_id as uuid)
+    join contacts c on c.tenant_id = app.tenant() and c.id = coalesce(f.merged_into, f.id)
     {policy.joins("email", "transactional")}
   union all
   select g.n, 'suppressed' from given g
@@ -133,7 +135,8 @@ with settled as (
          sent_at = case when :status = 'sent' then cast(:now as timestamptz) else m.sent_at end, lease_until = null, lease_token = null,
          version = m.version + 1, updated_at = :now
    where m.tenant_id = app.tenant() and m.id = :id and m.status = 'sending' and m.lease_token = cast(:token as uuid)
-  returning m.contact_id, m.template, m.subject),
+  returning m.template, m.subject,
+            (select coalesce(f.merged_into, f.id) from contacts f where f.tenant_id = app.tenant() and f.id = m.contact_id) as contact_id),
 reached as (
   update contacts c set total_emails_received = c.total_emails_received + 1,
          last_contacted_at = greatest(c.last_contacted_at, cast(:now as timestamptz))
