@@ -6,12 +6,13 @@ Powertools' own merge lets one model overwrite another of the same name; here th
 import importlib
 import inspect
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from clientway.http import ETAG, IDEMPOTENCY_KEY, Api
-from clientway.local.openapi_texts import CREDENTIALS, DESCRIPTION, GATEWAY_ANSWER, GROUPS, PROBLEM, REFUSALS, parameter_description
+from clientway.local.openapi_texts import CREDENTIALS, DESCRIPTION, GATEWAY_ANSWER, GROUPS, PROBLEM, REFUSALS, VALUES, parameter_description
 from clientway.local.template import read
 
 DOCUMENT = Path(__file__).parents[1] / "operations" / "openapi.json"
@@ -26,6 +27,8 @@ _IDEMPOTENCY_KEY = {
     "description": "Any text of your own, a UUID say: with the same key the request has its effect once in 72 hours.",
     "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY.pattern},
 }  # fmt: skip
+_REF = re.compile(r"#/components/schemas/(\w+)")
+_TYPES = {str: "string", int: "integer"}
 _SUCCESS = {"200": "Done", "201": "Created", "202": "Accepted, and goes on in the background", "204": "Done; there is nothing to return"}
 
 
@@ -72,6 +75,7 @@ def build(template: Path) -> str:
                     raise ValueError(message)
         _add_schemas(document["components"]["schemas"], part.get("components", {}).get("schemas", {}), name)
     _show_examples(bodies)
+    _show_values(document["components"]["schemas"], bodies)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
@@ -106,6 +110,19 @@ def _show_examples(bodies: dict[str, Any]) -> None:
     for name, body in bodies.items():
         for content in body["content"].values():
             content["example"] = examples[name]
+
+
+def _show_values(schemas: dict[str, Any], bodies: dict[str, Any]) -> None:
+    """Give members of answers values as they are met with. Requests have whole bodies for examples."""
+    asked, left = set[str](), [bodies]
+    while left:
+        named = set(_REF.findall(json.dumps(left.pop()))) - asked
+        asked |= named
+        left += [schemas[name] for name in named]
+    for name in schemas.keys() - asked:
+        for member, schema in schemas[name].get("properties", {}).items():
+            if member in VALUES and any(one.get("type") == _TYPES[type(VALUES[member])] for one in (schema, *schema.get("anyOf", ()))):
+                schema["examples"] = [VALUES[member]]
 
 
 def _complete(operation: dict[str, Any], method: str, module: ModuleType) -> None:

@@ -168,6 +168,20 @@ GROUPS: Final = {
     "Operations": "Whether all is up.",
 }
 
+# What a page shows for the members of these names in an answer, in place of "string" and 0.
+VALUES: Final[dict[str, Any]] = {
+    "address1": "123 Main St", "address_line1": "200 Congress Ave", "city": "Austin", "country": "US", "postal": "78701", "zip": "78701",
+    "first_name": "Jane", "last_name": "Smith", "email": "jane@smith.example", "phone": "+1 415 555 2671", "phone_e164": "+14155552671",
+    "legal_name": "Juniper Table LLC", "dba_name": "Juniper", "industry": "restaurant", "website_url": "https://juniper.example",
+    "slug": "juniper", "time_zone": "America/Chicago", "currency": "USD", "source": "referral", "rrule": "FREQ=WEEKLY;BYDAY=MO",
+    "label": "work", "pricing_tier": "standard", "number_text": "INV-115",
+    "payment_url": "https://buy.stripe.com/test_abc", "provider_id": "pi_3Abc", "stripe_customer_id": "cus_Abc",
+    "starts_local": "2030-02-04T09:00:00", "pos_system": "toast", "cuisine_primary": "italian", "service_style": "full service",
+    "version": 3, "amount_cents": 15000, "price_cents": 15000, "total_cents": 15000, "subtotal_cents": 15000, "balance_cents": 0,
+    "unit_price_cents": 15000, "tax_rate_bps": 850, "discount_bps": 0, "mrr_cents": 49900, "ltv_cents": 15000, "terms_days": 14,
+    "duration_minutes": 120, "probability": 60,
+}  # fmt: skip
+
 _PARAMETERS: Final = {
     "limit": "How many rows a page has at most.",
     "cursor": "`next_cursor` of the page before; sort and filters stay the same.",
