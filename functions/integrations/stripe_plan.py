@@ -15,7 +15,7 @@ app = api(__name__)
 
 @app.patch("/api/stripe-plans/<stripe_plan_id>", summary="Change a price's plan", tags=["Stripe"], operation_id="change_stripe_plan")
 def change_stripe_plan(stripe_plan_id: UUID, patch: PlanPatch) -> Plan:
-    """Replace what is sent; subscriptions follow with their next event."""
+    """Replace what is sent; subscriptions follow soon after."""
     version = if_match(app)
     with transaction(app, needs="settings:write") as tx:
         return plans.change(tx, stripe_plan_id, patch, version=version)
@@ -29,7 +29,7 @@ def change_stripe_plan(stripe_plan_id: UUID, patch: PlanPatch) -> Plan:
     operation_id="delete_stripe_plan",
 )
 def delete_stripe_plan(stripe_plan_id: UUID) -> Response[Any]:
-    """Forget which plan a price stands for; subscriptions keep theirs until their next event."""
+    """Forget which plan a price stands for; subscriptions follow soon after."""
     version = if_match(app)
     with transaction(app, needs="settings:write") as tx:
         plans.delete(tx, stripe_plan_id, version=version)

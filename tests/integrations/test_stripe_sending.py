@@ -16,8 +16,9 @@ import stripe
 from botocore.exceptions import EndpointConnectionError
 
 from clientway.integrations.stripe import client as clients
-from clientway.integrations.stripe import secrets, sending
-from clientway.integrations.stripe.schemas import Report
+from clientway.integrations.stripe import fetching, secrets, sending
+from clientway.integrations.stripe.reader import StripeReader
+from clientway.integrations.stripe.schemas import Report, Told
 from clientway.local.stripe.server import FakeStripe
 from tests.fake_stripe import Outside
 from tests.fixtures import LambdaContext
@@ -347,6 +348,22 @@ def test_the_platforms_own_secrets_are_not_deleted_with_a_tenant(sender):
 
     assert sender.send(sender.ask("stripe.account.disconnect"))[0]["error"] is None
     assert sender.outside.kept("connect") is not None
+
+
+def test_what_is_subscribed_to_is_told_as_its_events_would(sender):
+    customer = sender.api.v1.customers.create({"email": "ana@bistro.example"})
+    product = sender.api.v1.products.create({"name": "Care"})
+    given: Any = {"product": product.id, "currency": "usd", "unit_amount": 500, "recurring": {"interval": "month"}, "lookup_key": "core"}
+    price = sender.api.v1.prices.create(given)
+    made = sender.api.v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
+    message = sender.ask("stripe.subscriptions.read")
+
+    event, report = sender.send(message)
+
+    told = Told.model_validate_json(json.dumps(event))
+    assert (told.endpoint, told.event.id) == (sender.gateway["endpoint_id"], f"{message['id']}:{made.id}")
+    assert told.state == fetching.read(StripeReader(told.endpoint, None), told.subject)
+    assert report["result"] == {"subscriptions": 1}
 
 
 # ---- Clients

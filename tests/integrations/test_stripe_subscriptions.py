@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from clientway import db
 from clientway.ids import uuid7
-from clientway.integrations.stripe import subscriptions
+from clientway.integrations.stripe import applying, subscriptions
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -149,6 +149,32 @@ def test_a_price_without_a_plan_is_an_alert_and_no_refusal(tell, account, admin_
     with admin_engine.connect() as connection:
         titles = connection.execute(text("select title from activities where organization_id = :o and activity_type = 'note_added'"), {"o": organization}).scalars().all()  # fmt: skip
     assert titles == ["No support plan is named for: gold"]
+
+
+def test_a_plan_that_is_named_later_counts_for_what_was_subscribed_to_before(invoke, account, tenant, admin_engine):
+    """Without it, a subscription paid by the year would have had no plan for a year."""
+    endpoint = uuid7()
+    with admin_engine.connect() as connection:
+        connection.execute(text("insert into stripe_accounts (tenant_id, endpoint_id, mode, status) values (:t, :e, 'key', 'connected')"), {"t": tenant.id, "e": endpoint})  # fmt: skip
+
+    def told(minutes):
+        return applying.apply(json.dumps({
+            "kind": "event", "endpoint": str(endpoint), "account_id": None, "event": {"id": f"evt_{minutes}", "type": "x", "created": 1},
+            "subject": {"kind": "subscription", "id": "sub_1"}, "state": state(key="gold"),
+            "fetched_at": (NOW + timedelta(minutes=minutes)).isoformat(),
+        }))  # fmt: skip
+
+    assert [told(1), told(2)] == ["applied", "unchanged"]
+    named = invoke(
+        "integrations/stripe_plans", body={"lookup_key": "gold", "support_plan_tier": "premium", "support_minutes_included": 600}
+    )
+    with admin_engine.connect() as connection:
+        asked = connection.execute(text("select payload from outbox where tenant_id = :t and topic = 'stripe.subscriptions.read'"), {"t": tenant.id}).scalars().all()  # fmt: skip
+    assert (named.status, [one["gateway"]["endpoint_id"] for one in asked]) == (201, [str(endpoint)])
+
+    # The same state as before, read once more.
+    assert told(3) == "applied"
+    assert (account().support_plan_tier, account().support_minutes_included) == ("premium", 600)
 
 
 def test_plans_and_subscriptions_through_their_endpoints(invoke, tell, organization, tenant):

@@ -162,8 +162,9 @@ def _report(tx: Tx, message: Report) -> str:
         case topic if topic.startswith("stripe.account."):
             accounts.reported(tx, topic, payload, result, error.message if error else None)
             if error is None and topic != "stripe.account.disconnect":
-                # What was sent out before the account was there can be paid from now on.
+                # What was sent out before the account was there can be paid from now on, and what is subscribed to is known.
                 invoices.ask_for_pages(tx)
+                subscriptions.reread(tx)
         case _:
             pass
     if not queries.keep(tx, event_id=_report_id(message), type=message.topic, outcome="applied", fetched_at=tx.now):

@@ -7,7 +7,7 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, check_version
 from clientway.ids import uuid7
-from clientway.integrations.stripe import queries
+from clientway.integrations.stripe import queries, subscriptions
 from clientway.integrations.stripe.schemas import PlanCreate, PlanPatch
 from clientway.paging import Request
 
@@ -30,6 +30,7 @@ def create(tx: Tx, plan: PlanCreate) -> Any:
     if answer is None:
         raise PlanExists("There is already a plan for this lookup key.", errors=[FieldError("#/lookup_key", "taken", "already has a plan")])
     effects.audit(tx, "stripe_plan.created", "stripe_plan", plan_id, plan.model_dump())
+    subscriptions.reread(tx)
     return answer
 
 
@@ -38,6 +39,7 @@ def change(tx: Tx, plan_id: UUID, patch: PlanPatch, *, version: int) -> Any:
     _lock(tx, plan_id, version)
     changes = patch.model_dump(exclude_unset=True)
     effects.audit(tx, "stripe_plan.updated", "stripe_plan", plan_id, changes)
+    subscriptions.reread(tx)
     return queries.update_plan(tx, plan_id, changes)
 
 
@@ -46,6 +48,7 @@ def delete(tx: Tx, plan_id: UUID, *, version: int) -> None:
     _lock(tx, plan_id, version)
     queries.delete_plan(tx, plan_id)
     effects.audit(tx, "stripe_plan.deleted", "stripe_plan", plan_id)
+    subscriptions.reread(tx)
 
 
 def _lock(tx: Tx, plan_id: UUID, version: int) -> None:

@@ -51,6 +51,7 @@ insert into stripe_events (event_id, type, object_id, outcome, detail)
 values (:event_id, :type, cast(:object_id as text), :outcome, :detail)
 on conflict (tenant_id, event_id) do nothing returning 1
 """)
+_FORGET_SUBSCRIPTIONS = text("update stripe_objects set state_hash = '' where tenant_id = app.tenant() and kind = 'subscription'")
 _HEARD = text("select exists (select from stripe_events where tenant_id = app.tenant() and event_id = :event_id)")
 
 
@@ -58,6 +59,11 @@ def lock_object(tx: Tx, object_id: str, kind: str) -> Before:
     """Lock what is known of an object, so that its states are weighed one after the other."""
     row = tx.execute(_LOCK_OBJECT, {"object_id": object_id, "kind": kind}).one()
     return Before(row.fetched_at, row.state_hash)
+
+
+def forget_subscriptions(tx: Tx) -> None:
+    """Have the next state of each subscription weighed anew, though it may be the same."""
+    tx.execute(_FORGET_SUBSCRIPTIONS)
 
 
 def heard(tx: Tx, event_id: str) -> bool:
@@ -215,5 +221,5 @@ def update_plan(tx: Tx, plan_id: UUID, changes: Mapping[str, Any]) -> Any:
 
 
 def delete_plan(tx: Tx, plan_id: UUID) -> None:
-    """Delete a locked plan: subscriptions keep what it gave them until their next event."""
+    """Delete a locked plan."""
     tx.execute(text("delete from stripe_plans where tenant_id = app.tenant() and id = :id"), {"id": plan_id})

@@ -85,7 +85,7 @@ class PlanCreate(Schema):
 
 
 class PlanPatch(Patch):
-    """Change what a price stands for; subscriptions follow with their next event."""
+    """Change what a price stands for; subscriptions follow soon after."""
 
     REQUIRED: ClassVar = frozenset({"support_plan_tier", "support_minutes_included"})
 

@@ -5,12 +5,14 @@ The outbox row's id is Stripe's idempotency key, so a message that is delivered 
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from clientway import queues
 from clientway.integrations.stripe import client as clients
 from clientway.integrations.stripe import keys, secrets, shapes
+from clientway.moments import rfc3339
 from clientway.schemas import Id, Schema
 
 if TYPE_CHECKING:
@@ -221,6 +223,21 @@ def _disconnect(asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dic
     return {}
 
 
+def _tell_subscriptions(asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
+    """Say of each subscription that is not over how it is, as an event of it would: those from before nobody here has heard of."""
+    subscriptions = clients.connect(gateway.endpoint, gateway.account_id).v1.subscriptions
+    fetched_at, count = rfc3339(datetime.now(UTC)), 0
+    for one in subscriptions.list({"limit": 100, "expand": ["data.discounts", "data.discounts.source.coupon"]}).auto_paging_iter():
+        message = {
+            "kind": "event", "endpoint": gateway.endpoint, "account_id": gateway.account_id,
+            "event": {"id": f"{asked.id}:{one.id}", "type": asked.topic, "created": None},
+            "subject": {"kind": "subscription", "id": one.id}, "state": shapes.subscription(one.to_dict()), "fetched_at": fetched_at,
+        }  # fmt: skip
+        queues.send("STRIPE_STATE_QUEUE_URL", message, group=gateway.endpoint)
+        count += 1
+    return {"subscriptions": count}
+
+
 def _close_pages(client: "stripe.StripeClient", tenant_id: str) -> None:
     """Close the tenant's pages, so many at a time as can be closed in time. Raises _Unfinished while there are more."""
     links = client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter()
@@ -242,5 +259,6 @@ _ACTS: Final[Mapping[str, Act]] = {
     "stripe.page.close": _close_page,
     "stripe.refund.create": _create_refund,
     "stripe.account.create": _create_account,
+    "stripe.subscriptions.read": _tell_subscriptions,
     _DISCONNECT: _disconnect,
 }

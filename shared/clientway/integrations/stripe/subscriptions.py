@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from clientway import effects
+from clientway.billing.gateway import gateway
 from clientway.db import Tx
 from clientway.integrations.stripe import queries, rules
 from clientway.integrations.stripe.schemas import Subscription
@@ -20,6 +21,14 @@ logger = logging.getLogger(__name__)
 def find(tx: Tx, request: Request, *, organization_id: UUID | None, status: str | None) -> Any:
     """A page of the tenant's subscriptions."""
     return queries.subscriptions(tx, request, Subscription, organization_id=organization_id, status=status)
+
+
+def reread(tx: Tx) -> None:
+    """Have all subscriptions told anew: what they mean has changed, or nobody has heard of them yet."""
+    found = gateway(tx)
+    if found is not None:
+        queries.forget_subscriptions(tx)
+        effects.publish(tx, "stripe.subscriptions.read", {"gateway": found.as_json()})
 
 
 def apply(tx: Tx, state: dict[str, Any]) -> str:
