@@ -114,7 +114,7 @@ def test_a_list_goes_in_with_its_error_file_and_comes_out_again(run, awkward, se
     assert "2 rows taken back" in undone.output
     assert server.names("rouge") == []
     again = run("--undo", summary["import_id"])
-    assert (again.exit_code, again.stderr.splitlines()[0]) == (1, "Refused: An import that is undone does not undo.")
+    assert (again.exit_code, again.stderr.splitlines()[0]) == (1, "Refused: This cannot be done (undo) while the import is undone.")
 
 
 def test_it_asks_and_without_an_answer_writes_nothing(run, awkward, server):
