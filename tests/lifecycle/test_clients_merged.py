@@ -21,7 +21,7 @@ def sql(admin_engine):
 
 @pytest.fixture
 def twins(invoke, tenant, sql):
-    """Two records of one person, each with a note and 500 cents: (id, e-mail, organization)."""
+    """Two records of one person, each with a note and an invoice that 500 cents were paid for: (id, e-mail, organization)."""
     found = []
     organization = invoke("lifecycle/organizations", method="POST", body={"legal_name": "Blue Bistro"}).json["id"]
     for number in (1, 2):
@@ -35,8 +35,13 @@ def twins(invoke, tenant, sql):
             **given,
         )
         sql(
-            """insert into ledger_entries (tenant_id, id, contact_id, organization_id, kind, amount_cents, currency, source_key, occurred_at)
-               values (:t, :i, :c, :o, 'payment', 500, 'USD', :k, now())""",
+            """insert into invoices (tenant_id, id, contact_id, organization_id, currency, status, number, number_text, issued_on, due_on, opened_at)
+               values (:t, :i, :c, :o, 'USD', 'open', :n, :k, current_date, current_date, now())""",
+            n=number, **given,
+        )  # fmt: skip
+        sql(
+            """insert into ledger_entries (tenant_id, id, contact_id, organization_id, kind, amount_cents, currency, invoice_id, source_key, occurred_at)
+               values (:t, :i, :c, :o, 'payment', 500, 'USD', :i, :k, now())""",
             **given,
         )
         found.append((contact["id"], email))
@@ -70,14 +75,14 @@ def test_two_become_one_and_two_again(invoke, twins, sql):
         return [len(invoke("identity/person_history", token=session).json["data"]) for session in sessions]
 
     apart = seen(invoke, twins), histories()
-    assert apart == (([["k1"], ["k2"]], (2, 1000, 2), [[survivor], [merged]]), [0, 1])
+    assert apart == (([["k1"], ["k2"]], (2, 1000, 2), [[survivor], [merged]]), [1, 2])
     merge = invoke("lifecycle/contact_merge", method="POST", path={"contact_id": survivor}, body={"merged_id": merged})
     assert merge.status == 201, merge.body
 
     accounts = [invoke("lifecycle/contact_account", path={"contact_id": one}).json for one in (survivor, merged)]
     assert accounts == [{"has_account": True}] * 2
     # Whoever has verified either address is the client that both are now.
-    assert (seen(invoke, twins), histories()) == (([["k1", "k2"], ["k1", "k2"]], (1, 1000, 1), [[survivor], [survivor]]), [1, 1])
+    assert (seen(invoke, twins), histories()) == (([["k1", "k2"], ["k1", "k2"]], (1, 1000, 1), [[survivor], [survivor]]), [3, 3])
     undone = invoke("lifecycle/merge_undo", method="POST", path={"merge_id": merge.json["id"]})
     assert undone.status == 200, undone.body
     assert (seen(invoke, twins), histories()) == apart
