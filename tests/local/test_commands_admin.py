@@ -48,7 +48,7 @@ def test_a_remote_database_wants_its_authorities_named(run, monkeypatch):
 def test_a_slug_is_given_once(run, slug):
     result = run("tenant", "create", "--name", "Again", "--slug", slug, "--admin-email", "a@b.example")
 
-    assert (result.exit_code, "exists already" in result.output) == (1, True)
+    assert (result.exit_code, "There is already a tenant" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize(
