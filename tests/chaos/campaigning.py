@@ -24,7 +24,10 @@ from tests.fixtures import LambdaContext
 
 @dataclass
 class Moody:
-    """A provider that refuses, loses its answers, and sees its callers die, before and after it has taken a message."""
+    """A provider that refuses, loses its answers, and sees its callers die, before and after it has taken a message.
+
+    A wave's calls come in any order, so from the same seed the same happens, but not to the same of them.
+    """
 
     draw: Random
     tally: Counter
