@@ -175,11 +175,13 @@ def test_merges_of_three_at_once_leave_one_chain(client, run, at_once, own):  # 
     for _ in range(5):
         a, b, c = client(own=own), client(own=own), client(own=own)
 
-        codes = at_once(*(partial(merging.merge, survivor_id=x, wanted=MergeRequest(merged_id=y)) for x, y in ((a, b), (b, c), (c, a))))
+        three = [partial(merging.merge, survivor_id=x, wanted=MergeRequest(merged_id=y)) for x, y in ((a, b), (b, c), (c, a))]
+        codes = at_once(*three)
 
         # Who is led on from an earlier merge is locked after the pair: without an organization to wait at, two may wait for each other.
-        assert codes - {None} <= {"contact_merged"} | ({"serialization"} if not own else set())
-        assert {None} < codes
+        while not own and "serialization" in codes:
+            codes = at_once(*three) | (codes - {"serialization"})
+        assert codes == {None, "contact_merged"}
         into = dict(run("select id, merged_into from contacts where id in (:a, :b, :c)", a=a, b=b, c=c))
         [survivor] = [one for one, other in into.items() if other is None]
         assert {other for other in into.values() if other} == {survivor}
