@@ -1,10 +1,14 @@
 """Somebody is known by each of a contact's e-reach; what is kept of it is changed by whoever is behind the primary one."""
 
-from uuid import uuid4
+from functools import partial
+from uuid import UUID, uuid4
 
 import pytest
 
+from clientway.lifecycle.clients.updates import service
+from clientway.lifecycle.clients.updates.schemas import PropagateContactUpdate
 from tests.identity.persons import Persons
+from tests.lifecycle.merging import at_once  # noqa: F401  (fixture)
 
 
 @pytest.fixture
@@ -97,3 +101,12 @@ def test_two_addresses_that_become_one_person_in_a_contact_are_one_link(persons,
     links = sql("select is_primary from identity.contact_person where contact_id = any (cast(:c as uuid[]))", c=[ours["id"], theirs["id"]])
     assert [one["is_primary"] for one in links] == [True, True]
     assert persons.read(other_tenant, theirs)["email"] == second
+
+
+def test_of_changes_proposed_at_once_one_is_open(persons, email, at_once, tenant, sql):  # noqa: F811
+    contact = persons.contact(tenant, email=email)
+    updates = [PropagateContactUpdate(person_id=UUID(contact["id"]), first_name=name) for name in ("Anna", "Anne", "Annie")]
+    refused = at_once(*(partial(service.propagate, update=update) for update in updates))
+
+    assert {None} <= refused <= {None, "serialization"}
+    assert len(sql("select 1 from contact_update_proposals where contact_id = :c and status = 'open'", c=contact["id"])) == 1

@@ -71,7 +71,7 @@ create table public.contact_update_proposals (
   check ((status = 'open') = (decided_at is null)),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id)
 );
-create index contact_update_proposals_open on public.contact_update_proposals (tenant_id, contact_id) where status = 'open';
+create unique index contact_update_proposals_open on public.contact_update_proposals (tenant_id, contact_id) where status = 'open';
 create index contact_update_proposals_contact on public.contact_update_proposals (tenant_id, contact_id, created_at, id);
 call app.guard_tenant_tables(array['contact_update_proposals']);
 

@@ -4,8 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
 
-from clientway.db import Tx
+from clientway import db
+from clientway.db import SerializationConflict, Tx
 from clientway.ids import uuid7
 
 # An earlier proposal that nobody has decided on gives way. Nothing here depends on what other tenants know.
@@ -26,11 +28,19 @@ select (select count(*) from target) as found, (select k.id from kept k) as id""
 
 
 def propose(tx: Tx, contact_id: UUID, fields: dict[str, Any], email_blind: str | None) -> tuple[bool, UUID | None]:
-    """Keep a proposal for whoever the contact is linked to; returns whether there is such a contact, and the proposal's id if any."""
+    """Keep a proposal for whoever the contact is linked to; returns whether there is such a contact, and the proposal's id if any.
+
+    Raises SerializationConflict (409) when another one was made this moment: one is open at most.
+    """
     given = {
         "contact_id": contact_id, "id": uuid7(), "email_blind": email_blind, "now": tx.now,
         **{name: fields.get(name) for name in ("first_name", "last_name", "email", "phone")},
         "actor_type": tx.actor.kind, "actor_id": tx.actor.id,
     }  # fmt: skip
-    row = tx.execute(_PROPOSE, given).one()
+    try:
+        row = tx.execute(_PROPOSE, given).one()
+    except DatabaseError as error:
+        if db.constraint_name(error) != "contact_update_proposals_open":
+            raise
+        raise SerializationConflict("Two changes met; try again.", headers={"Retry-After": "1"}) from error
     return bool(row.found), row.id

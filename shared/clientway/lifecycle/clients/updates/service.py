@@ -17,7 +17,7 @@ from clientway.lifecycle.contacts.schemas import ContactPatch
 def propagate(tx: Tx, update: PropagateContactUpdate) -> ContactUpdatePropagated:
     """Change the tenant's own contact, and propose the change to the person behind it.
 
-    Raises NotFound (404), ContactExists (409), Unprocessable (422).
+    Raises NotFound (404), ContactExists, SerializationConflict (409), Unprocessable (422).
     """
     fields = update.model_dump(mode="json", exclude_unset=True, exclude={"person_id"})
     email_norm = normalise.email(update.email) if update.email else None
