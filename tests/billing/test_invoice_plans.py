@@ -43,22 +43,18 @@ select :t, md5(:s || 'n' || n)::uuid, md5(:s || 'i' || n)::uuid, 1, 'USD', 'x' f
 
 insert into reminders (tenant_id, id, contact_id, invoice_id, type, rule, anchor_at, send_at, next_at, expires_at, channel)
 select :t, md5(:s || 'r' || n)::uuid, md5(:s || 'c' || mod(n, 1000))::uuid, md5(:s || 'i' || n)::uuid, 'invoice_due', 'due_day', now(), now(), now(), now(), 'email'
-  from generate_series(1, :rows) n
+  from generate_series(1, :rows) n;
+
+analyze invoices, invoice_lines, credit_notes, allocations, payments, reminders, organizations, contacts;
+
+set session_replication_role = origin
 """
 
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
     """A tenant of 40,000 rows of each kind."""
-    one = plans.make_tenant(admin_engine)
-    with admin_engine.connect() as connection:
-        for statement in SEED.split(";\n"):
-            given = {"t": one.id, "s": one.slug, "rows": plans.ROWS}
-            connection.execute(text(statement), {key: value for key, value in given.items() if f":{key}" in statement})
-        for table in (*TABLES, "organizations", "contacts"):
-            connection.execute(text(f"analyze {table}"))
-        connection.execute(text("set session_replication_role = origin"))
-    return one
+    return plans.seed(admin_engine, SEED)
 
 
 @pytest.fixture

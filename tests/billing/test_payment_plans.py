@@ -47,22 +47,18 @@ select :t, md5(:s || 'd' || n)::uuid, md5(:s || 'o' || k.one)::uuid, md5(:s || '
 insert into ledger_entries (tenant_id, id, organization_id, contact_id, kind, amount_cents, currency, payment_id, source_key, occurred_at)
 select :t, md5(:s || 'l' || n)::uuid, md5(:s || 'o' || k.one)::uuid, md5(:s || 'c' || k.one)::uuid, 'payment', 1, 'USD', md5(:s || 'p' || n)::uuid, n::text,
        now() - n * interval '1 minute'
-  from generate_series(1, :rows) n, lateral (select case when mod(n, 100) = 0 then 0 else 1 + mod(n, 1000) end as one) k
+  from generate_series(1, :rows) n, lateral (select case when mod(n, 100) = 0 then 0 else 1 + mod(n, 1000) end as one) k;
+
+analyze payments, refunds, disputes, ledger_entries, allocations, invoices, organizations, contacts;
+
+set session_replication_role = origin
 """
 
 
 @pytest.fixture(scope="module")
 def crowd(admin_engine, database_url):
     """A tenant of 40,000 rows of each kind."""
-    with admin_engine.connect() as connection:
-        one = plans.make_tenant(admin_engine)
-        for statement in SEED.split(";\n"):
-            given = {"t": one.id, "s": one.slug, "rows": plans.ROWS}
-            connection.execute(text(statement), {key: value for key, value in given.items() if f":{key}" in statement})
-        for table in (*TABLES, "organizations", "contacts"):
-            connection.execute(text(f"analyze {table}"))
-        connection.execute(text("set session_replication_role = origin"))
-    return one
+    return plans.seed(admin_engine, SEED)
 
 
 @pytest.fixture
