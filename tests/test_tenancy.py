@@ -49,7 +49,7 @@ REFERENCES = [
     ("household_members", "contact_id", "contacts"), ("household_members", "household_id", "households"),
     ("invoice_lines", "invoice_id", "invoices"), ("invoice_lines", "job_id", "jobs"), ("invoice_lines", "service_id", "services"),
     ("invoices", "contact_id", "contacts"), ("invoices", "job_id", "jobs"), ("invoices", "organization_id", "organizations"),
-    ("invoices", "recurring_invoice_id", "recurring_invoices"),
+    ("invoices", "recurring_invoice_id", "recurring_invoices"), ("invoices", "quote_id", "quotes"),
     ("job_series", "address_id", "contact_addresses"), ("job_series", "assignee_id", "reps"), ("job_series", "contact_id", "contacts"),
     ("job_series", "organization_id", "organizations"), ("job_series", "service_id", "services"), ("job_series", "split_from", "job_series"),
     ("jobs", "address_id", "contact_addresses"), ("jobs", "assignee_id", "reps"), ("jobs", "contact_id", "contacts"),
