@@ -17,7 +17,7 @@ from clientway.local import commands_import
 from clientway.local.cli import app
 from clientway.local.client import Client
 from tests.data import shared_data
-from tests.served import served
+from tests.served import Served, eventually, served
 
 COMMAND = [sys.executable, "-c", "from clientway.local.cli import app; app()"]
 
@@ -34,9 +34,9 @@ AWKWARD = """Business ID;Name;Address;City;State;ZIP;Phone;Owner Mail
 class Server:
     """A running `clientway dev`."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.key = url, key
-        self.api = Client(url, key)
+    def __init__(self, stack: Served) -> None:
+        self.stack, self.url, self.key = stack, stack.url, stack.key
+        self.api = Client(stack.url, stack.key)
 
     def status(self, import_id: str) -> str:
         return self.api.get(f"/api/imports/{import_id}").json["status"]
@@ -51,7 +51,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server():
     with served(CLIENTWAY_WORKERS="3", CLIENTWAY_SCHEDULE_SECONDS="RelayOutbox=0.1") as stack:
-        yield Server(stack.url, stack.key)
+        yield Server(stack)
 
 
 @pytest.fixture
@@ -221,26 +221,23 @@ def test_interrupted_it_leaves_nothing_half_made_or_says_how_to_go_on(run, serve
     rows = "".join(f"Interrupted {n},{n} Long Street,Austin,TX,787{n % 90 + 10}\n" for n in range(1800))
     (tmp_path / "many.csv").write_text("name,address,city,state,zip\n" + rows)
 
-    def interrupted_while(*statuses):
+    def interrupted_while(*statuses, asked):
         before = server.newest()["id"]
         process = subprocess.Popen(
             [*COMMAND, "import", "many.csv", "--yes"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for _ in range(400):
-            newest = server.newest()
-            if newest["id"] != before and newest["status"] in statuses:
-                break
-            time.sleep(0.02)
-        # The command learns of what it asked for a moment after the server has it.
+        newest = eventually(lambda: (one := server.newest())["id"] != before and one["status"] in statuses and one["id"], seconds=120)
+        # The command learns of what it asked for with the answer.
+        eventually(lambda: f"POST /api/imports/{newest}/{asked} 202" in server.stack.output())
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        return newest["id"], process.wait(20), process.communicate()[1]
+        return newest, process.wait(60), process.communicate()[1]
 
-    first, code, said = interrupted_while("previewing")
+    first, code, said = interrupted_while("previewing", asked="preview")
     assert (code, said) == (130, "Interrupted; nothing was written.\n")
     assert server.status(first) == "cancelled"
 
-    second, code, said = interrupted_while("queued", "running")
+    second, code, said = interrupted_while("queued", "running", asked="commit")
     assert (code, said.splitlines()[0]) == (130, "No longer watching; the import goes on.")
     for option in ("--follow", "--cancel", "--undo"):
         assert f"clientway import --url {server.url} {option} {second}" in said
