@@ -50,6 +50,7 @@ def test_whoever_opens_before_anybody_could_is_a_machine():
         "I no longer want texts from you", "quit texting", "STOP I mean it", "I don't want any more messages", "I do not wish to be contacted",
         "don't want to hear from you", "I don't want these", "please delete my number", "take my number off your list", "never call me again",
         "do not send me anything", "don't need any more reminders", "Basta", "no más",
+        "STOP STOP STOP STOP STOP STOP!!!",
     ],
 )  # fmt: skip
 def test_whoever_says_so_in_any_words_gets_no_more_texts(said):

@@ -42,8 +42,7 @@ _REVOKES: Final = re.compile(
 )
 # "Don't stop" and "do not unsubscribe me" revoke nothing.
 _KEEPS: Final = re.compile(r"\b(?:do not|don'?t|dont|never)\s+(?:ever\s+)?(?:stop|quit|cancel|remove|unsubscribe|opt)\b", re.IGNORECASE)
-
-
+_REPEATED: Final = re.compile(r"\b(\w+)(?: \1)+\b")
 _FEW_WORDS: Final = 4
 
 
@@ -55,6 +54,8 @@ def is_machine(user_agent: str | None, *, after: timedelta) -> bool:
 def keyword(text: str) -> Keyword | None:
     """What an answer to a text asks for, if it is more than an answer."""
     words = " ".join(re.sub(r"[^\w\s'’-]", " ", text.casefold()).replace("’", "'").split()).strip("-' ")
+    # However often it is said.
+    words = _REPEATED.sub(r"\1", words)
     if words in _STOP:
         return "stop"
     if words in _START:
