@@ -82,6 +82,23 @@ def test_a_client_who_is_known_is_found_and_their_address_too(order, tenant, adm
     assert at_home["job"]["address_id"] == first["job"]["address_id"]
 
 
+@pytest.mark.parametrize(
+    ("address", "same", "other"),
+    [
+        ({"address1": "1 Main St"}, {"address1": "1 MAIN st"}, {"address1": "1 Main St", "country": "CA"}),
+        ({"address1": "…", "city": "Miami"}, {"address1": "…", "city": "miami"}, {"address1": "…", "city": "Tampa"}),
+        ({**ADDRESS, "address2": "Apt 1"}, {**ADDRESS, "address2": "apt 1"}, {**ADDRESS, "address2": "Apt 2"}),
+    ],
+)
+def test_an_address_told_again_is_the_one_there_is_however_little_it_says(order, address, same, other):
+    at = [
+        order(start_at=(SOON + n * HOUR).isoformat(), client={**JANE, "address": one}).json["job"]["address_id"]
+        for n, one in enumerate((address, address, same, other))
+    ]
+
+    assert (len(set(at[:3])), at[3] in at[:3]) == (1, False)
+
+
 def test_one_address_too_many_is_refused(order, tenant, admin_engine):
     contact_id = order().json["client"]["contact_id"]
     with admin_engine.connect() as connection:

@@ -16,13 +16,17 @@ from clientway.lifecycle.people.schemas import PersonInput
 from clientway.moments import rfc3339
 
 _COLUMNS = "id, contact_id, label, address1, address2, city, state, postal, country, time_zone, address_key, created_at, updated_at"
-# Parts of a statement that takes the parameter :home: `same_home` is the address as the contact has it already, `home` the row of
+# Parts of a statement that takes the parameter :home: `same_home` is the address as the contact has it already (an
+# address without a place, or of nothing but signs, has no key: it is compared as it is written), `home` the row of
 # it if it is new, `place` the id and zone of either; no place is one address too many. The contact is locked: nobody adds one beside us.
 HOME_SQL = f"""told_home as (select * from jsonb_populate_record(null::contact_addresses, cast(:home as jsonb))),
 same_home as (
   select a.id, a.time_zone from told_home t
-    join contact_addresses a on a.tenant_id = app.tenant() and a.contact_id = t.contact_id and a.address_key = t.address_key
-     and a.deleted_at is null and a.address2 is not distinct from t.address2
+    join contact_addresses a on a.tenant_id = app.tenant() and a.contact_id = t.contact_id and a.deleted_at is null
+     and a.country = t.country and a.address_key is not distinct from t.address_key
+     and lower(a.address2) is not distinct from lower(t.address2)
+     and (t.address_key is not null or (lower(a.address1), lower(a.city), lower(a.state), a.postal) is not distinct from
+                                       (lower(t.address1), lower(t.city), lower(t.state), t.postal))
    order by a.created_at, a.id limit 1),
 home as (
   insert into contact_addresses ({_COLUMNS})
