@@ -19,8 +19,10 @@ PositiveCents = Annotated[int, Field(ge=1, le=10**15)]
 PaymentNote = Annotated[Text, StringConstraints(max_length=2000)]
 
 
-_DEPOSIT = """A deposit on this quote. It pays the next invoice that names a quote of its deal, or one that names none, while the client
-has deposits on no other deal; never a recurring one, and nothing once the deal is lost."""
+_DEPOSIT = (
+    "A deposit on this quote. It pays the next invoice that names a quote of its deal, or one that names none while the client "
+    "has deposits on no other deal; never a recurring one, and nothing once the deal is lost."
+)
 
 
 class AllocationCreate(Schema):
