@@ -20,6 +20,7 @@ from sqlalchemy import Engine, create_engine, text
 from clientway import access, db, engines, ids, tokens
 from clientway.config import settings
 from clientway.db import Tx
+from clientway.operations import retention
 from tests import wire
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -155,6 +156,15 @@ def tenant(admin_engine: Engine, database_url: str) -> Tenant:
 def other_tenant(admin_engine: Engine, database_url: str) -> Tenant:
     """Somebody else."""
     return make_tenant(admin_engine)
+
+
+@pytest.fixture
+def ours_alone(tenant: Tenant, other_tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedules serve the test's own tenants: those of all tests before would take their time, and bring their own trouble."""
+    ours = [tenant.id, other_tenant.id]
+    assert set(ours) <= set(db.all_tenants())
+    for module in (db, retention):
+        monkeypatch.setattr(module, "all_tenants", lambda: ours)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_pages_show_each_once(post, invoke, site):
     assert found == made[::-1]
 
 
-def test_two_runs_at_once_and_one_later_make_each_invoice_once(post, today, tenant, other_tenant, admin_engine):
+def test_two_runs_at_once_and_one_later_make_each_invoice_once(post, today, ours_alone, tenant, other_tenant, admin_engine):
     theirs = make_site(admin_engine, other_tenant)
     mine = [post(name=f"R{number}").json["id"] for number in range(6)]
     post(contact_id=theirs.contact_id, token=other_tenant.admin)

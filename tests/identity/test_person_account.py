@@ -281,7 +281,7 @@ def test_the_page_behind_the_link_knows_people(invoke):
     assert "/api/person/verify" in page.body
 
 
-def test_what_has_served_its_time_goes(persons, email, sql, tenant):
+def test_what_has_served_its_time_goes(persons, email, sql, ours_alone):
     from operations import forget_expired
     from tests.fixtures import LambdaContext
 

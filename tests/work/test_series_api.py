@@ -233,7 +233,9 @@ def test_every_request_keeps_to_its_budget(counting_proxy, begin, change, invoke
     assert {name: found for name, found in counted.items() if found > budget.get(name, 6)} == {}, counted
 
 
-def test_the_schedule_serves_every_tenant_and_two_runs_at_once_make_each_job_once(begin, tenant, other_tenant, invoke, admin_engine):
+def test_the_schedule_serves_every_tenant_and_two_runs_at_once_make_each_job_once(
+    begin, ours_alone, tenant, other_tenant, invoke, admin_engine
+):
     from work import materialize_series
 
     theirs = make_site(admin_engine, other_tenant)
