@@ -74,7 +74,9 @@ def at_once(call: Callable[[T], R], of: Sequence[T]) -> list[R]:
     Each call is mostly waiting, so threads do. Raises what a call raised, also not before the others are over.
     """
     with ThreadPoolExecutor(max(len(of), 1), thread_name_prefix="provider") as pool:
-        return list(pool.map(call, of))
+        # Not pool.map: where a call fails, it never makes those whose threads have not come so far.
+        made = [pool.submit(call, one) for one in of]
+    return [one.result() for one in made]
 
 
 def forget() -> None:
