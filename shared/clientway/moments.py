@@ -1,6 +1,12 @@
-"""Moments: written in one way, PostgreSQL's, so that two answers never spell one in two; and when a clock is put forward or back."""
+"""Moments are written in one way, PostgreSQL's, so that two answers never spell one in two. Clocks: which there are, when they change."""
 
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+from zoneinfo import available_timezones
+
+# Files beside the zones: what this machine is set to, and a stand-in for a zone nobody has chosen yet.
+_NO_PLACE: Final = {"Factory", "localtime"}
 
 
 def rfc3339(moment: datetime) -> str:
@@ -11,6 +17,12 @@ def rfc3339(moment: datetime) -> str:
     text = moment.isoformat()
     head, point, fraction = text.partition(".")
     return f"{head}.{fraction[:6].rstrip('0')}{fraction[6:]}" if point else text
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """The names that a time zone may have."""
+    return frozenset(available_timezones() - _NO_PLACE)
 
 
 def clock_change(low: datetime, high: datetime, place: tzinfo) -> datetime:

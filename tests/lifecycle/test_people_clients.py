@@ -1,10 +1,13 @@
 """Private clients: what is known of them, the tenant's own fields, and the list."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
 from clientway.ids import uuid7
 from clientway.lifecycle.contacts.schemas import Contact, ContactWithOrganization
+from clientway.lifecycle.custom_fields import service as custom_fields
 from clientway.lifecycle.custom_fields.schemas import CustomField
 from clientway.schemas import Page
 
@@ -139,7 +142,12 @@ def test_an_archived_field_is_neither_shown_nor_taken_and_comes_back(define, inv
     assert change(client, 422, custom_fields={"size": 4})["errors"][0]["code"] == "unknown_field"
     assert invoke("lifecycle/custom_fields").json["data"] == []
     assert [one["id"] for one in invoke("lifecycle/custom_fields", query={"include_archived": "true"}).json["data"]] == [field["id"]]
-    again = invoke("lifecycle/custom_field", method="PATCH", path=path, body={"archived": False}, headers={"If-Match": '"2"'})
+    taken_back: dict[str, Any] = {"path": path, "body": {"archived": False}, "headers": {"If-Match": '"2"'}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(custom_fields, "MOST", 0)
+        refused = invoke("lifecycle/custom_field", method="PATCH", **taken_back)
+    assert (refused.status, refused.json["code"]) == (409, "too_many_custom_fields")
+    again = invoke("lifecycle/custom_field", method="PATCH", **taken_back)
     assert (again.status, again.json["archived_at"], again.etag) == (200, None, '"3"')
     assert invoke("lifecycle/contact", path={"contact_id": client["id"]}).json["custom_fields"] == {"size": 3}
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from clientway.moments import clock_change, rfc3339
+from clientway.moments import clock_change, rfc3339, time_zones
 
 _BEHIND, _AHEAD = 1, 11
 """Years. Whoever does not deploy for longer has the clocks stay as they are then."""
@@ -37,7 +37,7 @@ def write(connection: Connection) -> None:
 
 @lru_cache(maxsize=1)
 def _told(year: int) -> str:
-    return json.dumps([line for name in sorted(available_timezones()) for line in _offsets(name, year)])
+    return json.dumps([line for name in sorted(time_zones()) for line in _offsets(name, year)])
 
 
 def _offsets(name: str, year: int) -> Iterator[dict[str, str | int]]:

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
-from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, text
 
 from clientway import administration, normalise, tokens
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable
 from clientway.ids import uuid7
+from clientway.moments import time_zones
 
 ROLES = ("admin", "editor", "viewer")
 KEY_PREFIX_LENGTH = 15
@@ -72,7 +72,7 @@ def create(
     _check(
         name=1 <= len(name.strip()) <= 200,  # noqa: PLR2004  as the column
         slug=_SLUG.fullmatch(slug) is not None,
-        time_zone=time_zone in available_timezones(),
+        time_zone=time_zone in time_zones(),
         currency=_CURRENCY.fullmatch(currency) is not None,
         phone_region=_REGION.fullmatch(phone_region) is not None,
         admin_email=email_norm is not None,

@@ -10,8 +10,8 @@ from clientway.ids import uuid7
 from clientway.lifecycle.addresses import queries
 from clientway.lifecycle.addresses.schemas import AddressInput, AddressPatch
 from clientway.lifecycle.contacts import existence
-from clientway.lifecycle.contacts import service as contacts
 from clientway.lifecycle.organizations import rules
+from clientway.moments import time_zones
 from clientway.paging import Request, one
 
 MOST = 50
@@ -87,7 +87,7 @@ def kept(row: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
     postal = row["postal"] and normalise.postal_code(row["postal"], row["country"])
     if row["postal"] and not postal and ("postal" in sent or "country" in sent):
         errors.append(FieldError("#/postal", "invalid_postal", "not a postal code of this country"))
-    if sent.get("time_zone") and sent["time_zone"] not in contacts.time_zones():
+    if sent.get("time_zone") and sent["time_zone"] not in time_zones():
         errors.append(FieldError("#/time_zone", "unknown_time_zone", "not a time zone of the IANA database"))
     if errors:
         raise Unprocessable("The address breaks a rule.", errors=errors)

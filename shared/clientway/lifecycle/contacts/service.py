@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy.exc import DatabaseError
 
@@ -23,7 +21,7 @@ from clientway.lifecycle.organizations import existence, rules, slugs
 from clientway.lifecycle.organizations.dossier import Dossier, Row
 from clientway.lifecycle.reach import rules as reach
 from clientway.lifecycle.stages import service as stages
-from clientway.moments import rfc3339
+from clientway.moments import rfc3339, time_zones
 from clientway.paging import Request
 
 _STAGE_FACTS = ("phone_e164", "email_norm")
@@ -289,12 +287,6 @@ def _check(tx: Tx, row: Row, sent: Row) -> str | None:
 
 # It is tomorrow already at the other end of the world.
 _AHEAD = timedelta(hours=14)
-
-
-@lru_cache(maxsize=1)
-def time_zones() -> frozenset[str]:
-    """The names that a time zone may have."""
-    return frozenset(available_timezones())
 
 
 def _check_keys(probes: Mapping[str, Any], contact_id: UUID | None, organization_id: str | None) -> None:

@@ -45,6 +45,12 @@ def insert(tx: Tx, row: Mapping[str, Any], *, most: int) -> Any:
     return one(tx.execute(_INSERT, {**row, "now": tx.now, "most": most}).one_or_none())
 
 
+def count(tx: Tx) -> int:
+    """The fields that are not archived."""
+    c = custom_fields.c
+    return int(tx.execute(select(func.count()).where(c.tenant_id == func.app.tenant(), c.archived_at.is_(None))).scalar_one())
+
+
 def holder(tx: Tx, key: str) -> UUID | None:
     """The field that has the key."""
     c = custom_fields.c

@@ -54,7 +54,7 @@ def create(tx: Tx, field: CustomFieldCreate) -> Any:
     if answer is None:
         holder = queries.holder(tx, field.key)
         if holder is None:
-            raise TooManyCustomFields(f"A tenant has {MOST} fields at most; archive one.", limit=MOST)
+            raise _too_many()
         pointer = FieldError("#/key", "taken", "already taken")
         raise CustomFieldExists("Another field has this key.", errors=[pointer], existing_id=str(holder))
     effects.audit(tx, "custom_field.created", "custom_field", field_id, field.model_dump(mode="json"))
@@ -62,7 +62,10 @@ def create(tx: Tx, field: CustomFieldCreate) -> Any:
 
 
 def change(tx: Tx, field_id: UUID, patch: CustomFieldPatch, *, version: int) -> Any:
-    """Replace what was sent. Raises NotFound (404), PreconditionFailed (412), Unprocessable (422) for options of what is no select."""
+    """Replace what was sent, or take back what was archived.
+
+    Raises NotFound (404), PreconditionFailed (412), TooManyCustomFields (409), Unprocessable (422) for options of what is no select.
+    """
     row = queries.lock(tx, field_id)
     if row is None:
         raise _absent()
@@ -72,6 +75,8 @@ def change(tx: Tx, field_id: UUID, patch: CustomFieldPatch, *, version: int) -> 
         raise Unprocessable("The field breaks a rule.", errors=[FieldError("#/options", "no_select", "only a select has options")])
     archived = sent.pop("archived", row.archived_at is not None)
     after = {"label": row.label, "options": row.options, "required": row.required, "position": row.position, **sent}
+    if row.archived_at is not None and not archived and queries.count(tx) >= MOST:
+        raise _too_many()
     answer = queries.update(tx, field_id, {**after, "archived_at": (row.archived_at or tx.now) if archived else None})
     effects.audit(tx, "custom_field.updated", "custom_field", field_id, patch.model_dump(mode="json", exclude_unset=True))
     return answer
@@ -128,6 +133,10 @@ _READ: Mapping[str, Any] = {
 
 def _no_filter(code: str, message: str) -> Malformed:
     return Malformed("The list cannot be filtered like this.", errors=[FieldError("#/query/custom", code, message)])
+
+
+def _too_many() -> TooManyCustomFields:
+    return TooManyCustomFields(f"A tenant has {MOST} fields at most; archive one.", limit=MOST)
 
 
 def _absent() -> NotFound:
