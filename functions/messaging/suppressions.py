@@ -33,7 +33,17 @@ def list_suppressions(
         return service.find(tx, request, channel=channel, reason=reason, address=address, standing=not include_lifted)
 
 
-@app.post("/api/suppressions", status_code=201, summary="Suppress an address", tags=["Suppressions"], operation_id="create_suppression")
+@app.post(
+    "/api/suppressions",
+    status_code=201,
+    summary="Suppress an address",
+    tags=["Suppressions"],
+    operation_id="create_suppression",
+    responses={
+        200: {"description": "It was suppressed before", "content": {"application/json": {"model": Suppression}}},
+        201: {"description": "Suppressed from now on", "content": {"application/json": {"model": Suppression}}},
+    },
+)
 def create_suppression(suppression: SuppressionCreate) -> Response[Suppression]:
     """Send nothing to an address any more. One that is suppressed already stays as it is, and is answered with 200."""
     with transaction(app, needs="suppressions:write") as tx:
