@@ -19,6 +19,7 @@ from clientway.billing.invoices.settling import ask_for_pages, forget_pages, pag
 from clientway.billing.ledger.rules import Invoice
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
+from clientway.lifecycle.contacts.service import OrganizationDeleted
 from clientway.lifecycle.people import service as people
 from clientway.paging import Request
 from clientway.work.reminders import service as reminders
@@ -46,12 +47,6 @@ class JobInvoiced(Conflict):
     """409: the job has an invoice that is not void; give the lines of another one yourself."""
 
     code, title = "job_invoiced", "Job invoiced"
-
-
-class ClientDeleted(Conflict):
-    """409: the organization that the client belongs to is deleted."""
-
-    code, title = "organization_deleted", "Organization deleted"
 
 
 class AlreadyIssued(Conflict):
@@ -92,7 +87,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     """Draft an invoice for a client or a job or, with `open`, number it and send it out at once.
 
     Raises Unprocessable (422) for what it names and is not there or what adds up to less than nothing, JobInvoiced,
-    ClientDeleted, ContactMerged, ContactBlacklisted, InvoiceEmpty and, of a recurring one, AlreadyIssued (409).
+    OrganizationDeleted, ContactMerged, ContactBlacklisted, InvoiceEmpty and, of a recurring one, AlreadyIssued (409).
     """
     made = draft(tx, invoice)
     try:
@@ -100,7 +95,7 @@ def create(tx: Tx, invoice: InvoiceCreate, *, recurrence: Recurrence | None = No
     except NotFound:
         raise Unprocessable("The invoice refers to something that does not exist.", errors=[_unknown("contact_id")]) from None
     if not holder.organization_is_live:
-        raise _client_deleted(str(holder.organization_id))
+        raise _organization_deleted(str(holder.organization_id))
     row = made.row | {
         "organization_id": holder.organization_id,
         "contact_id": holder.contact_id,
@@ -160,12 +155,12 @@ def delete(tx: Tx, invoice_id: UUID, *, version: int) -> None:
 def open_(tx: Tx, invoice_id: UUID) -> Any:
     """Give a draft the next number and send it out; deposits pay it first.
 
-    Raises NotFound (404), InvoiceMoveRefused, InvoiceEmpty, ClientDeleted and ContactBlacklisted (409).
+    Raises NotFound (404), InvoiceMoveRefused, InvoiceEmpty, OrganizationDeleted and ContactBlacklisted (409).
     """
     locked = _lock(tx, invoice_id)
     rules.check_move(locked.row, "open")
     if not locked.is_live:
-        raise _client_deleted(locked.row["organization_id"])
+        raise _organization_deleted(locked.row["organization_id"])
     if locked.is_blacklisted:
         raise people.ContactBlacklisted("The client's organization is on the blacklist.", organization_id=locked.row["organization_id"])
     opening = _opening(tx, locked.row, locked.lines, locked.time_zone, locked.terms_days)
@@ -305,8 +300,8 @@ def _lock(tx: Tx, invoice_id: UUID) -> Locked:
     return locked
 
 
-def _client_deleted(organization_id: str) -> ClientDeleted:
-    return ClientDeleted("The client's organization is deleted; restore it first.", organization_id=organization_id)
+def _organization_deleted(organization_id: str) -> OrganizationDeleted:
+    return OrganizationDeleted("The client's organization is deleted; restore it first.", organization_id=organization_id)
 
 
 def _absent() -> NotFound:

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from clientway import effects
 from clientway.billing.invoices.drafting import draft
 from clientway.billing.invoices.schemas import InvoiceCreate
-from clientway.billing.invoices.service import ClientDeleted
 from clientway.billing.recurring import queries
 from clientway.billing.recurring.schemas import RecurringInvoiceCreate, RecurringInvoicePatch, RecurringStatus
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
+from clientway.lifecycle.contacts.service import OrganizationDeleted
 from clientway.lifecycle.people import service as people
 from clientway.paging import Request
 from clientway.recurrence import ClientGone, first, occurrences, parse_days, to_local, wrong_start, zone_named
@@ -46,7 +46,7 @@ def create(tx: Tx, recurring: RecurringInvoiceCreate) -> Any:
     """Begin a recurring invoice; the first is made on the first day of its rule that is today or later.
 
     Raises RecurrenceRefused, Unprocessable (422) for what is not there and lines that cannot be an invoice's, ContactMerged,
-    ContactBlacklisted, ClientDeleted (409).
+    ContactBlacklisted, OrganizationDeleted (409).
     """
     rule = parse_days(recurring.rrule)
     given = recurring.model_dump(mode="json")
@@ -54,7 +54,7 @@ def create(tx: Tx, recurring: RecurringInvoiceCreate) -> Any:
     made = draft(tx, invoice_of(given))
     holder = people.hold(tx, made.contact_id)
     if not holder.organization_is_live:
-        raise ClientDeleted("The client's organization is deleted; restore it first.", organization_id=str(holder.organization_id))
+        raise OrganizationDeleted("The client's organization is deleted; restore it first.", organization_id=str(holder.organization_id))
     row = {
         **given,
         "id": str(uuid7()),

@@ -43,7 +43,7 @@ class LastReach(Conflict):
 
 
 class OrganizationDeleted(Conflict):
-    """409: the contact's organization is deleted and has to be restored first; that brings the contact back."""
+    """409: a contact's organization is deleted and has to be restored first; that brings the contact back."""
 
     code, title = "organization_deleted", "Organization deleted"
 

@@ -18,7 +18,7 @@ def book(tx: Tx, order: JobWithClientCreate) -> Any:
     """Person, contact, organization, address, job and reminders, all or nothing. Five flights and the commit for somebody new.
 
     Raises Unprocessable (422), NotFound (404) for an organization_id that is not the caller's tenant, and JobOverlaps,
-    ContactMerged, ContactBlacklisted, ClientDeleted (409).
+    ContactMerged, ContactBlacklisted, OrganizationDeleted (409).
     """
     _check_form(order)
     service.check(tx, order.start_at, order.end_at, allow_past=order.allow_past)

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from clientway import effects
 from clientway.db import Tx
-from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
+from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
+from clientway.lifecycle.contacts.service import OrganizationDeleted
 from clientway.lifecycle.intake import service as intake
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.stages import service as stages
@@ -31,12 +32,6 @@ _TOLD = {
 }  # fmt: skip
 
 
-class ClientDeleted(Conflict):
-    """409: the organization that the client belongs to is deleted."""
-
-    code, title = "organization_deleted", "Organization deleted"
-
-
 def find(tx: Tx, request: Request, equal: Mapping[str, Any], *, times: Mapping[str, datetime | None]) -> Any:
     """A page of jobs; `equal` are columns and the values asked for, `times` start_from, start_before and updated_since."""
     return booking.find(tx, request, equal, times=times)
@@ -54,7 +49,7 @@ def create(tx: Tx, job: JobCreate) -> Any:
     """Book a job for a contact.
 
     Raises Unprocessable (422) for what is not there and times that cannot be, JobOverlaps, ContactMerged,
-    ContactBlacklisted, ClientDeleted (409).
+    ContactBlacklisted, OrganizationDeleted (409).
     """
     check(tx, job.start_at, job.end_at, allow_past=job.allow_past)
     try:
@@ -76,9 +71,11 @@ def check(tx: Tx, start_at: datetime, end_at: datetime | None, *, allow_past: bo
 
 
 def check_live(organization_id: UUID, *, live: bool) -> None:
-    """Refuse work for a client whose organization is deleted. Raises ClientDeleted (409)."""
+    """Refuse work for a client whose organization is deleted. Raises OrganizationDeleted (409)."""
     if not live:
-        raise ClientDeleted("The client's organization is deleted; restore it to work for them.", organization_id=str(organization_id))
+        raise OrganizationDeleted(
+            "The client's organization is deleted; restore it first.", organization_id=str(organization_id)
+        )
 
 
 def book(tx: Tx, given: Mapping[str, Any], *, force: bool, home: dict[str, Any] | None = None) -> Any:

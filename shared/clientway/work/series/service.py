@@ -10,11 +10,12 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
+from clientway.lifecycle.contacts.service import OrganizationDeleted
 from clientway.lifecycle.people import service as people
 from clientway.lifecycle.stages import service as stages
 from clientway.paging import DatabaseJson, Request
 from clientway.recurrence import MOST_STEPS, ClientGone, first, occurrences, parse_days, to_local, wrong_start
-from clientway.work.jobs.service import ClientDeleted, unknown
+from clientway.work.jobs.service import unknown
 from clientway.work.series import jobs, queries
 from clientway.work.series.expansion import Expansion, expand, zone_of
 from clientway.work.series.plan import ENDED, MOST_AT_ONCE, Existing, replan
@@ -46,7 +47,7 @@ def read(tx: Tx, series_id: UUID) -> Any:
 def create(tx: Tx, series: JobSeriesCreate) -> Any:
     """Begin a series and make its jobs of the next weeks; those that their assignee has no time for are made as blocked.
 
-    Raises RecurrenceRefused, Unprocessable (422) for what is not there, ContactMerged, ContactBlacklisted, ClientDeleted (409).
+    Raises RecurrenceRefused, Unprocessable (422) for what is not there, ContactMerged, ContactBlacklisted, OrganizationDeleted (409).
     """
     rule = parse_days(series.rrule)
     _check_start(tx, series.starts_local)
@@ -55,7 +56,7 @@ def create(tx: Tx, series: JobSeriesCreate) -> Any:
     except NotFound:
         raise unknown("contact_id") from None
     if not holder.organization_is_live:
-        raise ClientDeleted("The client's organization is deleted; restore it to work for them.")
+        raise OrganizationDeleted("The client's organization is deleted; restore it first.")
     given = series.model_dump(mode="json", exclude={"force_overlap"})
     row: dict[str, Any] = {
         **given,
