@@ -73,9 +73,7 @@ def check(tx: Tx, start_at: datetime, end_at: datetime | None, *, allow_past: bo
 def check_live(organization_id: UUID, *, live: bool) -> None:
     """Refuse work for a client whose organization is deleted. Raises OrganizationDeleted (409)."""
     if not live:
-        raise OrganizationDeleted(
-            "The client's organization is deleted; restore it first.", organization_id=str(organization_id)
-        )
+        raise OrganizationDeleted("The client's organization is deleted; restore it first.", organization_id=str(organization_id))
 
 
 def book(tx: Tx, given: Mapping[str, Any], *, force: bool, home: dict[str, Any] | None = None) -> Any:
