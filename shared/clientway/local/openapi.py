@@ -152,7 +152,8 @@ def _describe(parameter: dict[str, Any], group: str) -> None:
     if not parameter.get("description"):
         parameter["description"] = parameter_description(parameter["name"], parameter["in"], group)
     if parameter["in"] == "query":
-        for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+        forms = (parameter["schema"], *parameter["schema"].get("anyOf", ()))
+        for schema in (*forms, *(one["items"] for one in forms if "items" in one)):
             if schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys():
                 # The edge takes no NUL in a query, as no text in a body has one.
                 schema["pattern"] = "^[^\\x00]*$"
