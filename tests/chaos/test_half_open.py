@@ -16,7 +16,7 @@ from tests.served import eventually
 from tests.test_db import proxy as _proxy
 
 proxy = _proxy
-SLOW = 3.0
+SLOW = 3.7
 """Seconds that a flight takes on a line that is slow and not silent: each is in time, and all together are not."""
 HELD = """
 select count(*) from pg_stat_activity
@@ -120,8 +120,8 @@ def test_the_answer_comes_in_time(admin_engine, database_url, size, draw, tally)
     # Drawn here: threads would draw in any order.
     kinds = [draw.choice(list(KINDS)) for _ in range(size(short=1, long=60))]
     places = [(kind, draw.choice(["before", "after"]), draw.randint(1, 2), bool(number % 2)) for number, kind in enumerate(kinds)]
-    # Seven flights, which would take longer than a request may.
-    places += [("payment that moves a stage", "slow", 1, False)] * size(short=0, long=4)
+    # Six flights, which would take longer than a request may.
+    places += [("book a job for a new client", "slow", 1, False)] * size(short=0, long=4)
     tenant = make_tenant(admin_engine)
 
     def one(place):
@@ -137,8 +137,12 @@ def test_the_answer_comes_in_time(admin_engine, database_url, size, draw, tally)
             took = time.monotonic() - began
             proxy.heal()
             assert answer.status < 300 or is_turned_away(answer) or is_told_to_wait(answer), answer.content
-            if always or fault == "slow":
+            # What is read comes with the first flight, and is right whether or not anybody hears that the reading is over.
+            if always and not (ask.method == "GET" and flight > 1):
                 assert is_turned_away(answer), answer.content
+            # Clients of one name wait for each other's: of several slow ones some are told to come again.
+            if fault == "slow":
+                assert is_turned_away(answer) or is_told_to_wait(answer), answer.content
             after = time.monotonic()
             assert call("GET", "/api/organizations?limit=1").status == 200
             assert time.monotonic() - after < 2
