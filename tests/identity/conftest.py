@@ -2,17 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from clientway import ids
-
-
-def cookie(answer, name):
-    """The value that an answer sets for a cookie."""
-    line = next(line for line in answer.cookies if line.startswith(f"{name}="))
-    return line.partition(";")[0].removeprefix(f"{name}=")
+from tests.identity.persons import Persons, cookie
 
 
 @pytest.fixture
@@ -105,3 +101,13 @@ def work(sql):
         return {one: str(row_id) for one, row_id in found.items()}
 
     return done
+
+
+@pytest.fixture
+def persons(invoke, sql):
+    return Persons(invoke, sql)
+
+
+@pytest.fixture
+def email():
+    return f"{uuid4().hex}@home.example"

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.identity.conftest import cookie
-
 NONCE = "__Host-clientway-person-nonce"
+
+
+def cookie(answer, name):
+    """The value that an answer sets for a cookie."""
+    line = next(line for line in answer.cookies if line.startswith(f"{name}="))
+    return line.partition(";")[0].removeprefix(f"{name}=")
 
 
 @dataclass(frozen=True)

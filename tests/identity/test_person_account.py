@@ -12,22 +12,11 @@ from clientway.identity.person_account.schemas import HistoryLine, PersonSignedI
 from clientway.messaging.mail.service import QueuedMail
 from clientway.messaging.mail.templates import render
 from clientway.schemas import Page
-from tests.identity.conftest import cookie
-from tests.identity.persons import NONCE, Persons
+from tests.identity.persons import NONCE, cookie
 from tests.test_db import proxy as _proxy
 
 counting_proxy = _proxy
 HISTORY = "identity/person_history"
-
-
-@pytest.fixture
-def persons(invoke, sql):
-    return Persons(invoke, sql)
-
-
-@pytest.fixture
-def email():
-    return f"{uuid4().hex}@home.example"
 
 
 def test_signing_up_by_link(persons, email):

@@ -7,18 +7,7 @@ import pytest
 
 from clientway.lifecycle.clients.updates import service
 from clientway.lifecycle.clients.updates.schemas import PropagateContactUpdate
-from tests.identity.persons import Persons
 from tests.lifecycle.merging import at_once  # noqa: F401  (fixture)
-
-
-@pytest.fixture
-def persons(invoke, sql):
-    return Persons(invoke, sql)
-
-
-@pytest.fixture
-def email():
-    return f"{uuid4().hex}@home.example"
 
 
 @pytest.fixture

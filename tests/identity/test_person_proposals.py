@@ -11,21 +11,10 @@ from clientway.identity.person_account.schemas import Proposal, ProposalConfirm,
 from clientway.lifecycle.clients.updates.schemas import ContactUpdatePropagated
 from clientway.schemas import Page
 from tests.fixtures import make_tenant
-from tests.identity.persons import Persons
 from tests.test_db import proxy as _proxy
 
 counting_proxy = _proxy
 PROPAGATE = "lifecycle/propagate_contact_update"
-
-
-@pytest.fixture
-def persons(invoke, sql):
-    return Persons(invoke, sql)
-
-
-@pytest.fixture
-def email():
-    return f"{uuid4().hex}@home.example"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from clientway import ids
 from clientway.lifecycle.portal.schemas import PortalInfo
-from tests.identity.conftest import cookie
+from tests.identity.persons import cookie
 
 
 @pytest.fixture

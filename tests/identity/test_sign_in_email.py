@@ -7,7 +7,7 @@ import pytest
 
 from clientway.identity.sign_in import page
 from clientway.identity.sign_in.schemas import SignedIn, SignInStarted
-from tests.identity.conftest import cookie
+from tests.identity.persons import cookie
 
 
 def test_a_member_signs_in_with_the_link_of_the_mail(invoke, tenant, ask, verify, staff_email):
