@@ -79,12 +79,10 @@ def read(tx: Tx, suppression_id: UUID) -> Any:
 def add(tx: Tx, given: SuppressionCreate) -> tuple[Any, bool]:
     """Put an address on the list by hand; the entry, and whether it is new. Raises Unprocessable (422) for what is no address."""
     address = _read(tx, given.channel, given.address)
-    if address is None:
+    found = None if address is None else suppress(tx, given.channel, address, "manual", detail=given.detail)
+    if found is None:
         pointer = FieldError("#/address", f"invalid_{_WORDS[given.channel]}", "is not one")
         raise Unprocessable("The suppression breaks a rule.", errors=[pointer])
-    found = suppress(tx, given.channel, address, "manual", detail=given.detail)
-    if found is None:  # pragma: no cover  (it was read as an address above)
-        raise _absent()
     return read(tx, found.id), found.changed
 
 
