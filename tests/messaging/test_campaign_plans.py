@@ -1,4 +1,4 @@
-"""A batch is claimed by what stands in indexes, also while nobody has counted the rows yet: a campaign is sent right after its freezing."""
+"""A batch is claimed by what stands in indexes, whatever the statistics say: a campaign is sent right after its freezing."""
 
 import json
 from datetime import datetime
@@ -15,10 +15,19 @@ from tests.fixtures import make_tenant
 
 PEOPLE = 1500
 LARGE = {"contacts", "campaign_sends", "contact_consents", "suppressions"}
+ANALYZE = f"analyze {', '.join(LARGE)}"
+# As of a table that nobody ever analyzed. What is fixed for tenant_id stays: analyze leaves it alone as well.
+FORGET = f"""
+delete from pg_statistic where starelid = any (array['{"', '".join(LARGE)}']::regclass[])
+   and (starelid, staattnum) not in (select attrelid, attnum from pg_attribute where attname = 'tenant_id')"""
 
 
 @pytest.fixture(scope="module")
 def campaign(admin_engine, database_url) -> Launched:
+    # What autovacuum found before: one campaign of one chunk, half sent.
+    before = campaigns.launched(admin_engine, make_tenant(admin_engine), 60)
+    before.one("update campaign_sends set state = 'sent' where campaign_id = :c and mod(get_byte(uuid_send(id), 15), 2) = 0")
+    before.one(ANALYZE)
     made = campaigns.launched(admin_engine, make_tenant(admin_engine), PEOPLE)
     made.one(
         """insert into suppressions (tenant_id, id, channel, address_hash, reason)
@@ -40,12 +49,11 @@ def nodes(plan):
         yield from nodes(part)
 
 
-@pytest.mark.parametrize("counted", [False, True], ids=["not analyzed", "analyzed"])
 @pytest.mark.parametrize("chunk", [0, 1])
+@pytest.mark.parametrize("counted", [None, FORGET, ANALYZE], ids=["analyzed before", "not analyzed", "analyzed"])
 def test_a_batch_costs_what_it_has_and_not_what_the_campaign_has(chunk, counted, campaign, admin_engine):
     if counted:
-        with admin_engine.connect() as admin:
-            admin.execute(text(f"analyze {', '.join(LARGE)}"))
+        campaign.one(counted)
     turn = datetime.fromisoformat(
         campaign.one("select queued_at::text from campaign_chunks where campaign_id = :c and chunk = :n", n=chunk)
     )
@@ -62,6 +70,4 @@ def test_a_batch_costs_what_it_has_and_not_what_the_campaign_has(chunk, counted,
             read[node["Relation Name"]] = max(rows, read.get(node["Relation Name"], 0))
     assert explained["Plan"]["Actual Rows"] == AT_ONCE
     assert read.keys() == LARGE
-    # The whole of the chunk is looked at for its first; of everything else what belongs to the batch.
-    assert read.pop("campaign_sends") <= 100
     assert max(read.values()) <= AT_ONCE
