@@ -16,7 +16,7 @@ from tests.fixtures import Tenant
 ROWS = 1_000_000
 FEW = 100_000
 DUE = 2_000
-ROUNDS = 5
+ROUNDS = 11
 NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
 _DAYS = 400
 

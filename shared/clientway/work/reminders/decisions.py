@@ -26,6 +26,9 @@ class Decision:
     next_at: datetime | None = None
 
 
+_CLAIMED = Decision("claimed")
+
+
 def decide(row: Due, now: datetime) -> Decision:
     """What becomes of a reminder that is due now."""
     if row.over is not None:
@@ -41,7 +44,7 @@ def decide(row: Due, now: datetime) -> Decision:
     opening = policy.opening(now, zones, hours, row.address_state, row.phone)
     if opening is None or opening > row.expires_at:
         return Decision("skipped", "quiet hours until it expires")
-    return Decision("claimed") if opening <= now else Decision("scheduled", "quiet hours", opening)
+    return _CLAIMED if opening <= now else Decision("scheduled", "quiet hours", opening)
 
 
 @dataclass(frozen=True, slots=True)
