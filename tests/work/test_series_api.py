@@ -298,7 +298,8 @@ def test_a_change_that_waited_for_the_schedule_sees_the_jobs_that_it_made(begin,
     changing = threading.Thread(target=lambda: answers.append(change(series, starts_local=clock(hour=15)).json))
     changing.start()
     with admin_engine.connect() as connection:
-        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%from job_series x%'"
+        waits = """select count(*) from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock' and query like '%from job_series x%'"""
         while not connection.execute(text(waits)).scalar_one():
             assert changing.is_alive()
     db.commit(schedule, effects.pending(schedule))
