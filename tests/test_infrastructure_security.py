@@ -116,6 +116,12 @@ def test_what_holds_data_says_what_becomes_of_it():
     assert [name for name, one in of_type("AWS::RDS::DBInstance").items() if one["Properties"]["PubliclyAccessible"] is not False] == []
 
 
+def test_a_new_signing_key_is_known_to_who_reads_links_before_anybody_signs_with_it():
+    signers = {name for name, one in RESOURCES.items() if "Unsubscribe" in listed(one.get("DependsOn", []))}
+    # Who makes links: campaigns for each recipient, and single mails when they are asked for.
+    assert signers == {"SendCampaign", "EmailMessages"}
+
+
 def test_buckets_and_queues_are_encrypted_and_take_nothing_in_clear():
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     for name, one in of_type("AWS::S3::Bucket").items():

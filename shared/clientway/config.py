@@ -30,7 +30,7 @@ class Settings:
     database_url: str
     job_database_url: str
     database_pool_size: int
-    signing_key: bytes
+    signing_keys: tuple[bytes, ...]
     identity_key: bytes
     public_url: str
     mail_from: str
@@ -42,6 +42,11 @@ class Settings:
     message_queue_url: str
     wake_queue_url: str
     wakes: bool
+
+    @property
+    def signing_key(self) -> bytes:
+        """What signs, and verifies whatever need not outlive it; the former keys of `signing_keys` only verify links in old mail."""
+        return self.signing_keys[0]
 
 
 @cache
@@ -58,7 +63,7 @@ def settings() -> Settings:
         database_url=database_url,
         job_database_url=job_database_url,
         database_pool_size=int(os.environ.get("DATABASE_POOL_SIZE", "1")),
-        signing_key=_key("CLIENTWAY_SIGNING_KEY"),
+        signing_keys=_keys("CLIENTWAY_SIGNING_KEY"),
         identity_key=_key("CLIENTWAY_IDENTITY_KEY"),
         public_url=os.environ.get("PUBLIC_URL", "http://127.0.0.1:3000").rstrip("/"),
         mail_from=os.environ.get("MAIL_FROM", "Clientway <hello@clientway.example>"),
@@ -102,8 +107,17 @@ def _required(name: str) -> str:
     return value
 
 
+def _keys(name: str) -> tuple[bytes, ...]:
+    """The current key and, each after a space, those that it took the place of."""
+    return tuple(_long_enough(name, key) for key in _required(name).split() or ("",))
+
+
 def _key(name: str) -> bytes:
-    value = _required(name).encode()
+    return _long_enough(name, _required(name))
+
+
+def _long_enough(name: str, key: str) -> bytes:
+    value = key.encode()
     if len(value) < _SHORTEST_KEY:
         raise ConfigurationError(f"{name} needs at least {_SHORTEST_KEY} bytes")
     return value

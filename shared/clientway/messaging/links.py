@@ -1,4 +1,7 @@
-"""The link that ends a subscription: signed, so that nobody can end another's, and good for as long as the mail is kept."""
+"""The link that ends a subscription: signed, so that nobody can end another's, and good for as long as the mail is kept.
+
+Mail is kept for longer than keys are: a link is signed with the current key, and good if any of the keys ever current signed it.
+"""
 
 import base64
 import binascii
@@ -36,7 +39,7 @@ def token(subscription: Subscription) -> str:
     send_id = subscription.send_id
     head = bytes((_VERSION, _CHANNELS.index(subscription.channel)))
     payload = head + subscription.tenant_id.bytes + subscription.contact_id.bytes + (send_id.bytes if send_id else b"")
-    return base64.urlsafe_b64encode(payload + _signature(payload)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(payload + _signature(payload, settings().signing_key)).decode().rstrip("=")
 
 
 def read(raw: str) -> Subscription | None:
@@ -46,7 +49,9 @@ def read(raw: str) -> Subscription | None:
     except (ValueError, binascii.Error):
         return None
     payload, signature = data[:-_SIGNATURE], data[-_SIGNATURE:]
-    if not hmac.compare_digest(signature, _signature(payload)) or len(payload) not in (_WITHOUT_SEND, _WITH_SEND):
+    if not any(hmac.compare_digest(signature, _signature(payload, key)) for key in settings().signing_keys):
+        return None
+    if len(payload) not in (_WITHOUT_SEND, _WITH_SEND):
         return None
     if payload[0] != _VERSION:
         return None
@@ -54,6 +59,6 @@ def read(raw: str) -> Subscription | None:
     return Subscription(UUID(bytes=payload[2:18]), UUID(bytes=payload[18:34]), _CHANNELS[payload[1]], send_id)
 
 
-def _signature(payload: bytes) -> bytes:
+def _signature(payload: bytes, key: bytes) -> bytes:
     # The first word keeps one kind of our signatures from passing for another.
-    return hmac.digest(settings().signing_key, b"unsubscribe:" + payload, "sha256")[:_SIGNATURE]
+    return hmac.digest(key, b"unsubscribe:" + payload, "sha256")[:_SIGNATURE]
