@@ -143,6 +143,70 @@ def test_a_last_statement_that_fails_commits_nothing(proxy, tenant, admin_engine
     warm(tenant)
 
 
+def test_what_nobody_hears_of_goes_along_with_the_next_statement(proxy, tenant, admin_engine):
+    warm(tenant)
+    proxy.reset()
+
+    tx = enter(tenant)
+    for number in range(3):
+        effects.audit(tx, f"written {number}", "test", None)
+        tx.later(*effects.pending(tx))
+    assert tx.scalar(text("select count(*) from audit_log where tenant_id = app.tenant() and object_type = :t"), {"t": "test"}) == 3
+    assert proxy.flights == 2  # the first one told who acts
+    tx.later(text("select 1"))
+    db.commit(tx)
+
+    assert (proxy.flights, audited(admin_engine, tenant)) == (3, 3)
+    warm(tenant)
+
+
+def test_what_nobody_hears_of_goes_along_with_the_last_statement_and_the_commit(proxy, tenant, admin_engine):
+    warm(tenant)
+    proxy.reset()
+
+    tx = enter(tenant)
+    tx.later(text("select cast(:n as int)"), {"n": 1})
+    tx.effects["audit"].append({"id": uuid4(), "actor_type": "job", "action": "x", "object_type": "x", "changes": {}, "at": tx.now})
+    db.commit(tx, effects.pending(tx))
+
+    assert (proxy.flights, audited(admin_engine, tenant)) == (1, 1)
+    warm(tenant)
+
+
+@pytest.mark.parametrize("then", [None, (text("select cast(:n as int)"), {"n": 1})], ids=["commit", "a last statement"])
+def test_what_nobody_heard_fail_commits_nothing(tenant, admin_engine, then):
+    tx = enter(tenant)
+    effects.audit(tx, "written", "test", None)
+    effects.flush(tx)
+    tx.later(text("select 1 / cast(:n as int)"), {"n": 0})
+    with pytest.raises(Exception, match="division by zero"):
+        db.commit(tx, then)
+
+    assert audited(admin_engine, tenant) == 0
+    warm(tenant)
+
+
+def test_what_nobody_heard_fail_is_raised_by_the_next_statement(tenant):
+    tx = enter(tenant)
+    tx.later(text("select 1 / cast(:n as int)"), {"n": 0})
+    with pytest.raises(Exception, match="division by zero"):
+        tx.execute(text("select cast(:n as int)"), {"n": 1})
+    db.rollback(tx)
+    warm(tenant)
+
+
+def test_what_waits_is_forgotten_with_the_transaction(proxy, tenant, admin_engine):
+    warm(tenant)
+    tx = enter(tenant)
+    effects.audit(tx, "written", "test", None)
+    proxy.reset()
+    tx.later(*effects.pending(tx))
+    db.rollback(tx)
+
+    assert (proxy.flights, audited(admin_engine, tenant)) == (1, 0)  # the rollback of what told who acts
+    warm(tenant)
+
+
 def audited(admin_engine, tenant):
     with admin_engine.connect() as admin:
         return admin.execute(text("select count(*) from audit_log where tenant_id = :t"), {"t": tenant.id}).scalar()

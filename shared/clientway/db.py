@@ -143,6 +143,14 @@ class Tx:
         with translated(fresh=self._fresh):
             return self.connection.execute(statement, parameters)
 
+    def later(self, statement: Executable, parameters: Any = None) -> None:
+        """Run a statement of which nothing needs to be heard: it goes along with the next one, in that one's flight.
+
+        What it fails of, the next one raises, or the commit.
+        """
+        self._driver.hold()
+        self.execute(statement, parameters)
+
     def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """The first column of the first row, or None."""
         return self.execute(statement, parameters).scalar()

@@ -1,8 +1,9 @@
 """Connections that leave no socket open, and one that costs a single flight to the server for each statement.
 
 pg8000 makes three flights of a parameterised statement and three of a COMMIT. This one sends BEGIN, the call that
-authenticates and sets the tenant, and the first statement together, each further statement in one flight, and COMMIT
-along with the last one. It leans on pg8000's internals: the version is pinned, and tests/test_db.py counts the flights.
+authenticates and sets the tenant, and the first statement together, each further statement in one flight, those that
+nobody hears of along with the one after them, and COMMIT along with the last one. It leans on pg8000's internals: the
+version is pinned, and tests/test_db.py counts the flights.
 """
 
 import contextlib
@@ -83,7 +84,8 @@ class PipelinedConnection(Connection):
     """A connection that sends as much as it can at once."""
 
     _ahead: tuple[str, ...] = ()
-    _commit_behind = _committed = False
+    _held: tuple[tuple[str, Any, Any], ...] = ()
+    _holding = _commit_behind = _committed = False
     entered: dict[str, Any] | None = None
     used = False
 
@@ -108,13 +110,15 @@ class PipelinedConnection(Connection):
     def execute_simple(self, statement: str) -> Context:
         """Hold BEGIN back for the first statement; send anything else with what was held back."""
         if statement == "begin transaction":
-            self._ahead, self._commit_behind, self._committed = ("begin",), False, False
+            self._ahead, self._held, self._holding, self._commit_behind, self._committed = ("begin",), (), False, False, False
             self._transaction_status = IN_TRANSACTION
             return Context(statement)
+        if self._holding:
+            return self.execute_unnamed(statement)
         with self._whole():
-            if not self._ahead:
+            if not (self._ahead or self._held):
                 return super().execute_simple(statement)
-            self._send_ahead()
+            self._send_waiting()
             # Two queries, two replies, one flight: sent together they would return one another's columns.
             self.send_QUERY(statement)
             _flush(self._sock)
@@ -122,7 +126,13 @@ class PipelinedConnection(Connection):
 
     def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
         """Send parse, bind, execute and whatever was held back in one flight."""
-        if statement in ("commit", "rollback"):
+        if self._holding:
+            self._holding = False
+            self._held += ((statement, vals, oids),)
+            return Context(statement)
+        if statement == "rollback":
+            self._held = ()
+        if statement in ("commit", "rollback") and not self._held:
             if self._ahead or self._committed:
                 self._ahead, self._committed = (), False
                 self._transaction_status = IDLE
@@ -130,19 +140,12 @@ class PipelinedConnection(Connection):
             with self._whole():
                 return super().execute_simple(statement)
         with self._whole():
+            self._send_waiting()
             if stream is not None:
-                if self._ahead:
-                    self._send_ahead()
-                    _flush(self._sock)
-                    self._drain(None)
+                _flush(self._sock)
+                self._drain(None)
                 return super().execute_unnamed(statement, vals, oids, stream)
-            if self._ahead:
-                self._send_ahead()
-            self.send_PARSE(NULL_BYTE, statement, oids)
-            self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-            self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
-            self.send_EXECUTE()
-            _write(self._sock, SYNC_MSG)
+            self._send(statement, vals, oids)
             if self._commit_behind:
                 # Behind the sync: if the statement fails, the transaction has failed too and COMMIT only rolls it back.
                 self.send_QUERY("commit")
@@ -152,6 +155,10 @@ class PipelinedConnection(Connection):
     def commit_behind(self) -> None:
         """Have COMMIT sent right behind the next statement; the commit that the caller makes then costs nothing."""
         self._commit_behind = True
+
+    def hold(self) -> None:
+        """Keep the next statement for the one after it: both go in one flight, and nobody hears what this one returns."""
+        self._holding = True
 
     def enter(self, call: str) -> None:
         """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
@@ -175,18 +182,32 @@ class PipelinedConnection(Connection):
             raise
 
     _sent_ahead: Context | None = None
+    _sent_held: tuple[Context, ...] = ()
 
-    def _send_ahead(self) -> None:
-        self._sent_ahead = Context("ahead")
-        self.send_QUERY(";".join(self._ahead))
-        self._ahead = ()
+    def _send_waiting(self) -> None:
+        """Send what was held back, in its order, before whatever is sent now."""
+        if self._ahead:
+            self._sent_ahead = Context("ahead")
+            self.send_QUERY(";".join(self._ahead))
+            self._ahead = ()
+        for statement, vals, oids in self._held:
+            self._send(statement, vals, oids)
+        self._sent_held, self._held = tuple(Context(statement) for statement, *_ in self._held), ()
+
+    def _send(self, statement: str, vals: Any, oids: Any) -> None:
+        self.send_PARSE(NULL_BYTE, statement, oids)
+        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
+        self.send_EXECUTE()
+        _write(self._sock, SYNC_MSG)
 
     def _drain(self, context: Context | None) -> Context:
         """Read every reply that is due; the first failure is the one that counts."""
         ahead, self._sent_ahead = self._sent_ahead, None
+        held, self._sent_held = self._sent_held, ()
         behind, self._commit_behind = Context("commit") if self._commit_behind else None, False
         failure: Exception | None = None
-        for due in (ahead, context, behind):
+        for due in (ahead, *held, context, behind):
             if due is None:
                 continue
             try:

@@ -1,6 +1,7 @@
 """Who somebody is to a tenant: upsert-person, and holding a contact for a job or an invoice."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -236,7 +237,8 @@ def test_holding_opens_an_organization_once(tx):
     told = [one["activity_type"] for one in tx.effects["activities"]]
     assert told == ["stage_changed"]
     effects.flush(tx)
-    assert people.hold(tx, known.contact_id) == held
+    assert held.opened is not None
+    assert people.hold(tx, known.contact_id) == replace(held, opened=None)
     row = tx.execute(
         text("""select o.entity_type, o.legal_name, o.lifecycle_stage, o.lifecycle_sequence, o.data_completeness, c.is_primary,
                        (select count(*) from lifecycle_transitions m where m.tenant_id = app.tenant() and m.organization_id = o.id) as moves

@@ -27,7 +27,7 @@ with i as materialized (
   select i.*, {GATEWAY_JSON} as gateway,
          case when i.status in ('open', 'uncollectible') and i.balance_cents = 0 then 'paid'
               when i.status = 'paid' and i.balance_cents > 0 then 'open' else i.status end as next
-    from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i),
+    from invoices i where i.tenant_id = app.tenant() and i.id = any (cast(:ids as uuid[])) order by i.id for no key update of i),
 w as (select i.*, case when i.next in ('open', 'uncollectible') then i.balance_cents else 0 end as wanted from i),
 s as (
   select w.*, case when w.wanted = 0 then case when w.payment_page_status = 'none' then 'none' else 'closed' end
@@ -58,10 +58,10 @@ select s.id, s.organization_id, s.contact_id, s.job_id, s.number_text, s.currenc
        s.status as before, s.next as status, s.gateway, s.creates, s.wanted, s.payment_page_ref as ref,
        s.wanted = 0 and s.payment_page_ref is not null and s.gateway is not null as closes, t.time_zone,
        (select c.email from contacts c where c.tenant_id = app.tenant() and c.id = s.contact_id) as email, {{shown}}
-  from s join tenants t on t.tenant_id = s.tenant_id
+  from s join tenants t on t.tenant_id = s.tenant_id {{joined}} order by s.id
 """
-_SETTLE = text(_SETTLING.format(shown="null as answer, null as version"))
-_SETTLE_AND_SHOW = text(_SETTLING.format(shown="a.answer, a.version") + f"cross join ({answer('moved')}) as a(answer, version)")
+_SETTLE = text(_SETTLING.format(shown="null as answer, null as version", joined=""))
+_SETTLE_AND_SHOW = text(_SETTLING.format(shown="a.answer, a.version", joined=f"cross join ({answer('moved')}) as a(answer, version)"))
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,14 @@ class Payable:
     email: str | None
 
 
-def settle(tx: Tx, invoice_id: UUID) -> None:
-    """Bring an invoice in line with its sums: what owes nothing is paid, what owes again is open.
+def settle(tx: Tx, *invoice_ids: UUID) -> None:
+    """Bring invoices in line with their sums: what owes nothing is paid, what owes again is open.
 
-    For whoever has changed what is allocated, given back or credited, in the same transaction. One statement; one more when
-    the invoice is opened again.
+    For whoever has changed what is allocated, given back or credited, in the same transaction. One statement for all of them.
     """
-    row = tx.execute(_SETTLE, {"id": invoice_id, "now": tx.now}).one_or_none()
-    if row is not None:
-        _follow(tx, invoice_id, row)
+    if invoice_ids:
+        for row in tx.execute(_SETTLE, {"ids": list(invoice_ids), "now": tx.now}).all():
+            _follow(tx, row)
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,13 @@ class Settled:
 
 def settled(tx: Tx, invoice_id: UUID) -> Settled:
     """Settle an invoice that is there, and show it as it is then: in the same one statement."""
-    row = tx.execute(_SETTLE_AND_SHOW, {"id": invoice_id, "now": tx.now}).one()
-    _follow(tx, invoice_id, row)
+    row = tx.execute(_SETTLE_AND_SHOW, {"ids": [invoice_id], "now": tx.now}).one()
+    _follow(tx, row)
     return Settled(DatabaseJson(row.answer, row.version), row.status)
 
 
-def _follow(tx: Tx, invoice_id: UUID, row: Row[Any]) -> None:
+def _follow(tx: Tx, row: Row[Any]) -> None:
+    invoice_id = row.id
     gateway = of_row(row.gateway)
     if row.creates and gateway is not None:
         payable = Payable(invoice_id, row.number_text, row.wanted, row.currency, row.email)
@@ -192,10 +192,16 @@ select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY
   from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i
 """)
 _FORGET_PAGES = text("""
-update invoices i
-   set payment_page_status = 'none', payment_url = null, payment_page_ref = null, payment_page_cents = null, payment_page_error = null,
-       version = i.version + 1, updated_at = :now
- where i.tenant_id = app.tenant() and i.status in ('open', 'uncollectible') and i.payment_page_status in ('pending', 'ready', 'failed')
+with had as materialized (
+  select i.id, i.payment_page_status <> 'failed' as there from invoices i
+   where i.tenant_id = app.tenant() and i.status in ('open', 'uncollectible') and i.payment_page_status in ('pending', 'ready', 'failed')
+   order by i.id for no key update of i),
+forgotten as (
+  update invoices i
+     set payment_page_status = 'none', payment_url = null, payment_page_ref = null, payment_page_cents = null, payment_page_error = null,
+         version = i.version + 1, updated_at = :now
+    from had h where i.tenant_id = app.tenant() and i.id = h.id)
+select count(*) from had h where h.there
 """)
 _MADE = text("""
 update invoices i set payment_page_status = 'ready', payment_url = :url, payment_page_ref = :ref, payment_page_error = null,
@@ -209,9 +215,12 @@ update invoices i set payment_page_status = 'failed', payment_page_error = :erro
 """)
 
 
-def forget_pages(tx: Tx) -> None:
-    """Have no pages any more: the account that they lead to was given up, and whoever gives it up closes them there."""
-    tx.execute(_FORGET_PAGES, {"now": tx.now})
+def forget_pages(tx: Tx) -> int:
+    """Have no pages any more: the account that they lead to was given up, and whoever gives it up closes them there.
+
+    Returns how many were there, or on their way.
+    """
+    return int(tx.scalar(_FORGET_PAGES, {"now": tx.now}))
 
 
 def page_made(tx: Tx, invoice_id: UUID, *, endpoint_id: UUID, url: str, ref: str, cents: int) -> None:

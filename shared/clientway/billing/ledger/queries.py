@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
 from clientway.billing.ledger.rules import Allocation, Books, Invoice, Payment
 from clientway.db import SerializationConflict, Tx
@@ -99,6 +99,13 @@ class Locked:
     disputes: Sequence[Row]
     contact: Row | None
     quote_organization_id: UUID | None
+
+    def with_opened(self, rung: Rung) -> "Locked":
+        """The same, with the organization that has just opened for the contact."""
+        organization_id, contact = rung.organization_id, self.contact or {}
+        opened = Organization(organization_id, live=True, rung=rung, has_account=False, primary_contact_id=as_uuid(contact.get("id")))
+        organizations = {**self.organizations, organization_id: opened}
+        return replace(self, organizations=organizations, contact={**contact, "organization_id": str(organization_id)})
 
     @property
     def payment_id(self) -> UUID:
@@ -195,6 +202,15 @@ class Writing:
 
 def write(tx: Tx, books: Books, writing: Writing) -> Any:
     """Write what changed in the books, with the entries in the ledger; triggers sum it up. Returns the row of the answer."""
+    return tx.execute(*_writes(tx, books, writing)).one()
+
+
+def write_unheard(tx: Tx, books: Books) -> None:
+    """Write what changed in the books, and nothing else, along with the statement that follows."""
+    tx.later(*_writes(tx, books, Writing()))
+
+
+def _writes(tx: Tx, books: Books, writing: Writing) -> tuple[Executable, dict[str, Any]]:
     parts: list[str] = []
     given: dict[str, Any] = {"now": tx.now}
     for table, row in writing.inserts.items():
@@ -215,7 +231,7 @@ def write(tx: Tx, books: Books, writing: Writing) -> Any:
     statement = f"with {', '.join(parts)} {writing.answer}" if parts else writing.answer
     if "now" in given and ":now" not in statement:
         del given["now"]
-    return tx.execute(text(statement), given).one()
+    return text(statement), given
 
 
 def _count_up(writing: Writing, payment_id: UUID) -> None:

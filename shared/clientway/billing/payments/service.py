@@ -185,7 +185,7 @@ def apply_deposits(tx: Tx, invoice: Invoice, deposits: Sequence[Mapping[str, Any
     for payment_id, payment in books.payments.items():
         books.apply(payment_id, invoice.id, payment.amount_cents, tx.now)
     if books.changed:
-        ledger.write(tx, books, Writing())
+        ledger.write_unheard(tx, books)
     for allocation in books.changed:
         changes = {"invoice_id": invoice.id, "amount_cents": allocation.amount_cents}
         effects.audit(tx, "payment.applied", "payment", allocation.payment_id, changes)
@@ -193,8 +193,7 @@ def apply_deposits(tx: Tx, invoice: Invoice, deposits: Sequence[Mapping[str, Any
 
 def settle(tx: Tx, books: Books, *, also: Sequence[Allocation] = ()) -> None:
     """Bring the invoices of what changed in line with it, and those of what is marked (`also`)."""
-    for invoice_id in sorted({*books.touched, *(marked.invoice_id for marked in also)}):
-        invoices.settle(tx, invoice_id)
+    invoices.settle(tx, *{*books.touched, *(marked.invoice_id for marked in also)})
 
 
 def _targets(tx: Tx, payment: OrganizationPaymentCreate) -> list[_Target]:
@@ -217,9 +216,9 @@ def _lock(tx: Tx, payment: OrganizationPaymentCreate, targets: Sequence[_Target]
     locked = ledger.lock(tx, invoice_ids=invoice_ids, **given)
     private = locked.contact is not None and locked.contact["live"] and locked.contact["organization_id"] is None
     if organization_id is None and payment.contact_id is not None and private:
-        # A private client's own organization opens with the first money.
-        people.hold(tx, payment.contact_id)
-        locked = ledger.lock(tx, invoice_ids=invoice_ids, **given)
+        # A private client's own organization opens with the first money; if it has just been, it has to be locked.
+        opened = people.hold(tx, payment.contact_id).opened
+        return locked.with_opened(opened) if opened else ledger.lock(tx, invoice_ids=invoice_ids, **given)
     return locked
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from clientway.lifecycle.stages.schemas import Rung
 from clientway.schemas import Email, Id, Schema, ShortText, Trimmed, Version
 
 PersonName = Annotated[Trimmed, StringConstraints(max_length=200)]
@@ -69,3 +70,5 @@ class Holder:
     """The contact's own, or None for the tenant's."""
     pricing_tier: str | None
     do_not_contact: bool
+    opened: Rung | None
+    """Where the organization stands, if it was opened just now: the contact had none."""

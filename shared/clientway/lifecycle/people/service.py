@@ -24,6 +24,7 @@ from clientway.lifecycle.people.schemas import Holder, Known, PersonInput, Upser
 from clientway.lifecycle.reach import service as reach
 from clientway.lifecycle.stages import service as stages
 from clientway.lifecycle.stages.rules import Facts, Stage
+from clientway.lifecycle.stages.schemas import Rung
 from clientway.moments import rfc3339
 
 OPENED_AS = {"entity_type": "individual", "industry": "private", "source": "client"}
@@ -117,11 +118,16 @@ def hold(tx: Tx, contact_id: UUID) -> Holder:
         raise NotFound("There is no such contact.")
     if held.organization is not None and held.organization["lifecycle_stage"] == Stage.BLACKLIST:
         raise ContactBlacklisted("The contact's organization is on the blacklist.", organization_id=held.organization["id"])
-    organization_id = UUID(held.organization["id"]) if held.organization else _open(tx, contact)
+    opened: Rung | None = None
+    if held.organization is not None:
+        organization_id, is_live = UUID(held.organization["id"]), held.organization["deleted_at"] is None
+    else:
+        opened = _open(tx, contact)
+        organization_id, is_live = opened.organization_id, True
     return Holder(
         contact_id=contact_id,
         organization_id=organization_id,
-        organization_is_live=held.organization is None or held.organization["deleted_at"] is None,
+        organization_is_live=is_live,
         name=_name(contact) or contact["email"] or contact["phone"] or "Client",
         email=contact["email"],
         currency=held.tenant["currency"],
@@ -130,6 +136,7 @@ def hold(tx: Tx, contact_id: UUID) -> Holder:
         tax_rate_bps=contact["tax_rate_bps"],
         pricing_tier=contact["pricing_tier"],
         do_not_contact=contact["do_not_contact"],
+        opened=opened,
     )
 
 
@@ -138,7 +145,7 @@ def hold_new(tx: Tx, known: Known) -> UUID:
     if known.made is None:
         message = "only a contact that this transaction made is held without a look at it"
         raise ValueError(message)
-    return _open(tx, known.made)
+    return _open(tx, known.made).organization_id
 
 
 def _read(tx: Tx, person: PersonInput) -> _Given:
@@ -224,7 +231,7 @@ def _compared(row: Row) -> duplicates.Person:
     return duplicates.person(row["first_name"], row["last_name"], born=row["birth_date"], emails=row["emails"], phones=phones)
 
 
-def _open(tx: Tx, contact: Row) -> UUID:
+def _open(tx: Tx, contact: Row) -> Rung:
     """Open a private client's own organization; its stage is where the contact's e-mail and phone put it."""
     organization_id = uuid7()
     legal_name = _name(contact) or contact["email"] or contact["phone"] or "Client"
@@ -247,7 +254,7 @@ def _open(tx: Tx, contact: Row) -> UUID:
     else:
         raise slugs.SlugRace
     effects.audit(tx, "organization.created", "organization", organization_id, {**own, "contact_id": contact["id"]})
-    return organization_id
+    return Rung(organization_id, born.stage, len(born.transitions), tx.now)
 
 
 def _name(contact: Row) -> str:

@@ -192,7 +192,7 @@ def apply(tx: Tx, moves: Sequence[Applied]) -> None:
     ]  # fmt: skip
     actor = tx.actor
     who = {"changed_by": actor.name or actor.kind, "actor_type": actor.kind, "actor_id": actor.id}
-    tx.execute(_MOVE, {"moves": json.dumps(rows), "now": tx.now, **who})
+    tx.later(_MOVE, {"moves": json.dumps(rows), "now": tx.now, **who})
 
 
 def transitions(tx: Tx, organization_id: UUID, request: Request) -> Any:

@@ -189,7 +189,7 @@ def parameters(tx: Tx) -> dict[str, Any]:
 
 def plan_invoice(tx: Tx, invoice_id: UUID, time_zone: str | None) -> None:
     """Have an open invoice's reminders be those of its due date, and no others; reads the tenant's time zone where it is not given."""
-    tx.execute(text(_INVOICE), {"invoice_id": invoice_id, **_with_zone(tx, time_zone or tx.scalar(_ZONE))})
+    tx.later(text(_INVOICE), {"invoice_id": invoice_id, **_with_zone(tx, time_zone or tx.scalar(_ZONE))})
 
 
 def _with_zone(tx: Tx, time_zone: str) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _with_zone(tx: Tx, time_zone: str) -> dict[str, Any]:
 
 def cancel_invoice(tx: Tx, invoice_id: UUID, reason: str) -> None:
     """Call off what has not gone out of an invoice's reminders."""
-    tx.execute(_CANCEL_INVOICE, {"invoice_id": invoice_id, "reason": reason[:500], "now": tx.now})
+    tx.later(_CANCEL_INVOICE, {"invoice_id": invoice_id, "reason": reason[:500], "now": tx.now})
 
 
 def replan(tx: Tx) -> int:
