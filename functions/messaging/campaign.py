@@ -23,7 +23,10 @@ def read_campaign(campaign_id: UUID) -> CampaignWithProgress:
 
 @app.patch(_PATH, summary="Change a campaign", tags=["Campaigns"], operation_id="change_campaign")
 def change_campaign(campaign_id: UUID, patch: CampaignPatch) -> CampaignWithProgress:
-    """Change a draft. Of a scheduled campaign the name and the schedule can be changed; nothing of one that is on its way."""
+    """Change a draft. Of a scheduled campaign the name and the schedule can be changed; nothing of one that is on its way.
+
+    A scheduled one that is transactional only an admin changes (`campaigns:transactional`).
+    """
     version = if_match(app)
     with transaction(app, needs="campaigns:write") as tx:
         return service.change(tx, campaign_id, patch, version=version)

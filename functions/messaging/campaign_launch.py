@@ -11,7 +11,10 @@ app = api(__name__)
 
 @app.post("/api/campaigns/<campaign_id>/launch", summary="Launch a campaign", tags=["Campaigns"], operation_id="launch_campaign")
 def launch_campaign(campaign_id: UUID, launch: CampaignLaunch) -> CampaignWithProgress:
-    """Send a campaign, now or at its time, to those whom the dry run showed; if that has changed since, 409 says how."""
+    """Send a campaign, now or at its time, to those whom the dry run showed; if that has changed since, 409 says how.
+
+    A transactional one, which passes over consent to marketing, only an admin launches (`campaigns:transactional`).
+    """
     require_idempotency_key(app)
     with transaction(app, needs="campaigns:launch") as tx:
         return launching.launch(tx, campaign_id, launch)

@@ -1,5 +1,7 @@
 """Who may do what: the one role matrix. What is not listed here is refused to everybody."""
 
+from clientway.errors import Forbidden
+
 VIEWERS = ("admin", "editor", "viewer")
 EDITORS = ("admin", "editor")
 ADMINS = ("admin",)
@@ -45,6 +47,8 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "campaigns:read": VIEWERS,
     "campaigns:write": EDITORS,
     "campaigns:launch": EDITORS,
+    # One that is transactional: it reaches those who have unsubscribed, too.
+    "campaigns:transactional": ADMINS,
     # One that was stopped for its complaints.
     "campaigns:restart": ADMINS,
     "segments:read": VIEWERS,
@@ -73,3 +77,9 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
 def roles_allowed(permission: str) -> tuple[str, ...]:
     """The roles that hold a permission; an unknown permission is a defect and raises KeyError."""
     return PERMISSIONS[permission]
+
+
+def require(role: str | None, permission: str, detail: str) -> None:
+    """For what only the data tell that it takes more than the endpoint does: raise Forbidden (403), which names the permission."""
+    if role not in roles_allowed(permission):
+        raise Forbidden(detail, permission=permission)

@@ -5,15 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from clientway import effects, wake
-from clientway.access import roles_allowed
+from clientway import access, effects, wake
 from clientway.db import Tx
-from clientway.errors import Conflict, Forbidden
+from clientway.errors import Conflict
 from clientway.messaging.campaigns import audience, chunks, queries, rules
 from clientway.messaging.campaigns.audience import Counts
 from clientway.messaging.campaigns.rules import LARGEST_AUDIENCE, Move
 from clientway.messaging.campaigns.schemas import CampaignLaunch
-from clientway.messaging.campaigns.service import check_times, held, read, refused, words
+from clientway.messaging.campaigns.service import check_times, held, may_send, read, refused, words
 
 AT_ONCE: Final = 20_000
 """Sends that are canceled with the request; those beyond are canceled in the background."""
@@ -40,9 +39,10 @@ class AudienceTooLarge(Conflict):
 def launch(tx: Tx, campaign_id: UUID, wanted: CampaignLaunch) -> Any:
     """Send a draft, now or at its time, to whom its dry run showed.
 
-    Raises NotFound (404), MoveRefused, AudienceDrifted, DryRunRequired, AudienceTooLarge (409), CampaignRefused (422).
+    Raises NotFound (404), Forbidden (403), MoveRefused, AudienceDrifted, DryRunRequired, AudienceTooLarge (409), CampaignRefused (422).
     """
     campaign = held(tx, campaign_id)
+    may_send(tx, campaign)
     rules.after(campaign["status"], "launch")
     scheduled_at = wanted.scheduled_at or campaign["scheduled_at"]
     campaign |= ready({**campaign, "scheduled_at": scheduled_at}, tx.now)
@@ -93,8 +93,8 @@ def pause(tx: Tx, campaign_id: UUID) -> Any:
 def resume(tx: Tx, campaign_id: UUID) -> Any:
     """Go on with a campaign; one that was stopped for its complaints takes an admin. Raises NotFound, MoveRefused, Forbidden."""
     campaign = held(tx, campaign_id)
-    if campaign["status"] == "stopped" and tx.actor.role not in roles_allowed("campaigns:restart"):
-        raise Forbidden("The campaign was stopped because of complaints: only an admin may resume it.")
+    if campaign["status"] == "stopped":
+        access.require(tx.actor.role, "campaigns:restart", "The campaign was stopped because of complaints: only an admin may resume it.")
     if rules.settled(campaign["status"], "resume"):
         return read(tx, campaign_id)
     answer = _moved(tx, campaign, "resume", {"status_reason": None})

@@ -23,6 +23,10 @@ _SEGMENT = "A definition of the campaign's own, as of POST /api/segments."
 _TEMPLATE = "A template of the campaign's channel. What it says is taken over at the launch: editing it later changes nothing."
 _SCHEDULED = "When it goes out; at the launch, when left out."
 _ENDS = "Nothing is sent after it: who could not be reached until then is `expired`."
+_PURPOSE = (
+    "`transactional` is for what recipients have to know, a recall or a changed appointment: it goes to those who have unsubscribed "
+    "from marketing, too. Whoever writes campaigns may prepare one; to launch it, or change it after that, takes an admin."
+)
 _QUIET = "Hold what would come in the recipient's quiet hours until their next opening."
 
 
@@ -41,7 +45,7 @@ class CampaignCreate(Schema):
 
     name: CampaignName
     channel: Channel
-    purpose: Purpose = "marketing"
+    purpose: Purpose = Field("marketing", description=_PURPOSE)
     segment_id: Id | None = Field(None, description="A segment that is kept.")
     segment: SegmentDefinition | None = Field(None, description=_SEGMENT)
     template_id: Id | None = Field(None, description=_TEMPLATE)
@@ -62,7 +66,7 @@ class CampaignPatch(Patch):
     REQUIRED: ClassVar = frozenset({"name", "purpose", "quiet_hours"})
 
     name: CampaignName | None = None
-    purpose: Purpose | None = None
+    purpose: Purpose | None = Field(None, description=_PURPOSE)
     segment_id: Id | None = None
     segment: SegmentDefinition | None = Field(None, description=_SEGMENT)
     template_id: Id | None = Field(None, description=_TEMPLATE)

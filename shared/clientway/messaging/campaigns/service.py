@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from clientway import effects, wake
+from clientway import access, effects, wake
 from clientway.db import Tx
 from clientway.errors import FieldError, NotFound, Unprocessable, check_version
 from clientway.ids import uuid7
@@ -56,9 +56,12 @@ def create(tx: Tx, campaign: CampaignCreate) -> Any:
 def change(tx: Tx, campaign_id: UUID, patch: CampaignPatch, *, version: int) -> Any:
     """Change a draft, or when a scheduled one goes out.
 
-    Raises NotFound (404), PreconditionFailed (412), MoveRefused (409), and what `create` does.
+    Raises NotFound (404), Forbidden (403), PreconditionFailed (412), MoveRefused (409), and what `create` does.
     """
     before = held(tx, campaign_id)
+    if before["status"] != "draft":
+        # A draft is launched by somebody who may: that is the time to ask.
+        may_send(tx, before)
     check_version(before["version"], version)
     changes: dict[str, Any] = {name: getattr(patch, name) for name in patch.model_fields_set}
     scheduled = before["status"] == "scheduled" and not changes.keys() - _WHEN_SCHEDULED
@@ -100,6 +103,13 @@ def held(tx: Tx, campaign_id: UUID) -> dict[str, Any]:
     if row is None:
         raise absent()
     return row
+
+
+def may_send(tx: Tx, campaign: Mapping[str, Any]) -> None:
+    """Raise Forbidden (403) for a transactional campaign, unless the caller may send one: consent to marketing does not limit it."""
+    if campaign["purpose"] == "transactional":
+        detail = "A transactional campaign reaches those who have unsubscribed from marketing, too: only an admin may launch or change it."
+        access.require(tx.actor.role, "campaigns:transactional", detail)
 
 
 def words(campaign: Mapping[str, Any]) -> dict[str, Any]:
