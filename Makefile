@@ -56,6 +56,7 @@ lint: $(READY)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.mutations
 
 openapi: $(READY)
 	$(BIN)/python -m clientway.local.openapi

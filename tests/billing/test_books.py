@@ -113,6 +113,7 @@ def test_a_refund_that_came_back_after_its_invoice_was_paid_otherwise_is_credit(
     some.unrefund(first.id, refund_id, refunded, parts, AT, reopened=True)
 
     assert (first.unapplied_cents, one.balance_cents, one.held_cents, made.released) == (refunded, 0, 100, released)
+    assert released or made.amount_cents == 100 - refunded
     assert sum(entry.amount_cents for entry in some.entries) == 100
 
 
@@ -135,6 +136,133 @@ def _ids_in_order():
     counted = count(1)
     with patch.object(rules, "uuid7", lambda: UUID(int=next(counted))):
         yield
+
+
+def paid(*totals, credit=0):
+    """A payment of several invoices and of this much beyond them; the books, the payment, and what pays each invoice."""
+    invoices = [invoice(total) for total in totals]
+    some = books(*invoices, payments=(sum(totals) + credit,))
+    [payment] = some.payments.values()
+    return some, payment, [some.apply(payment.id, one.id, one.total_cents, AT) for one in invoices]
+
+
+def test_refunds_on_their_way_are_no_credit():
+    payment = Payment(uuid7(), 100, 50, refunding_cents=30)
+    assert payment.credit_cents == 20
+    payment.refunding_cents = 60
+    assert payment.credit_cents == 0
+    assert Payment(uuid7(), 100, 50, settles_elsewhere=True).credit_cents == 0
+
+
+def test_what_is_left_to_give_back_was_neither_given_back_nor_lost_nor_is_on_its_way():
+    assert Payment(uuid7(), 100, 0, refunded_cents=20, refunding_cents=30, lost_cents=10).left_cents == 40
+    assert Payment(uuid7(), 100, 0, refunded_cents=80, refunding_cents=30).left_cents == 0
+
+
+def test_one_cent_pays_and_what_changed_is_told_once_and_in_order():
+    some, payment, made = paid(*[1] * 9)
+    some.release(made[0], AT)
+
+    assert all(one.new for one in made)
+    assert some.changed == made
+    assert some.touched == sorted(some.invoices)
+    some.allocations.reverse()
+    assert some.live(payment.id) == made[1:]
+    assert not rules.Allocation(uuid7(), payment.id, made[0].invoice_id, 1).new
+
+
+def test_what_stands_elsewhere_is_worth_what_came_in_and_was_not_given_back():
+    some = books(payments=(100,))
+    [payment] = some.payments.values()
+    payment.settles_elsewhere = True
+    refund_id, dispute_id = uuid7(), uuid7()
+
+    some.settle_elsewhere(payment.id, AT)
+    some.refund(payment.id, refund_id, 30, AT, invoice_id=None, reopen=False)
+    some.unrefund(payment.id, refund_id, 30, {}, AT, reopened=False)
+    assert some.lose(payment.id, dispute_id, 60, AT) == 60
+    # Nothing to tell: the provider gave back what the dispute had taken.
+    some.refund(payment.id, uuid7(), 100, AT, invoice_id=None, reopen=False)
+    some.refund(payment.id, uuid7(), 0, AT, invoice_id=None, reopen=False)
+
+    told = [(entry.kind, entry.amount_cents, entry.source_key) for entry in some.entries]
+    assert told == [
+        ("payment", 100, f"payment:{payment.id}"), ("refund", -30, f"refund:{refund_id}"), ("refund", 30, f"refund_returned:{refund_id}"),
+        ("dispute_lost", -60, f"dispute_lost:{dispute_id}"), ("refund", -40, some.entries[-1].source_key),
+    ]  # fmt: skip
+    assert {(entry.payment_id, entry.invoice_id) for entry in some.entries} == {(payment.id, None)}
+
+
+def test_a_refund_that_came_back_stands_again_where_it_was_taken_and_nowhere_else():
+    some, payment, (older, newer) = paid(50, 50)
+    refund_id = uuid7()
+    parts, _ = some.refund(payment.id, refund_id, 1, AT, invoice_id=older.invoice_id, reopen=False)
+    some.refund(payment.id, uuid7(), 30, AT, invoice_id=older.invoice_id, reopen=False)
+    some.refund(payment.id, uuid7(), 20, AT, invoice_id=newer.invoice_id, reopen=False)
+    before = len(some.entries)
+
+    some.unrefund(payment.id, refund_id, 1, parts, AT, reopened=False)
+
+    assert (older.refunded_cents, newer.refunded_cents, payment.refunded_cents, payment.unapplied_cents) == (30, 20, 50, 0)
+    assert (older.reopened_cents, some.invoices[older.invoice_id].balance_cents) == (0, 0)
+    told = [(entry.kind, entry.amount_cents, entry.source_key) for entry in some.entries[before:]]
+    assert told == [("refund", 1, f"refund_returned:{refund_id}:{older.id}")]
+
+
+def test_what_a_refund_asked_for_again_is_asked_no_longer_when_it_comes_back():
+    some, payment, [made] = paid(100)
+    first, second = uuid7(), uuid7()
+    reopening, _ = some.refund(payment.id, first, 40, AT, invoice_id=None, reopen=True)
+    quiet, _ = some.refund(payment.id, second, 30, AT, invoice_id=None, reopen=False)
+
+    some.unrefund(payment.id, second, 30, quiet, AT, reopened=False)
+    assert (made.refunded_cents, made.reopened_cents, some.invoices[made.invoice_id].balance_cents) == (40, 40, 40)
+    some.unrefund(payment.id, first, 40, reopening, AT, reopened=True)
+    assert (made.refunded_cents, made.reopened_cents, some.invoices[made.invoice_id].balance_cents) == (0, 0, 0)
+
+
+def test_what_a_dispute_asked_for_again_and_a_refund_took_is_asked_no_longer_when_that_comes_back():
+    some, payment, [made] = paid(100)
+    refund_id = uuid7()
+    some.lose(payment.id, uuid7(), 100, AT)
+    parts, _ = some.refund(payment.id, refund_id, 40, AT, invoice_id=None, reopen=False)
+    assert (made.lost_cents, made.refunded_cents, made.reopened_cents) == (60, 40, 100)
+
+    some.unrefund(payment.id, refund_id, 40, parts, AT, reopened=False)
+
+    assert (made.lost_cents, made.refunded_cents, made.reopened_cents, made.held_cents) == (60, 0, 60, 40)
+    assert some.invoices[made.invoice_id].balance_cents == 60
+
+
+def test_what_a_lost_dispute_asks_for_again_is_asked_when_a_refund_comes_back():
+    some, payment, [made] = paid(100)
+    refund_id = uuid7()
+    some.lose(payment.id, uuid7(), 40, AT)
+    parts, _ = some.refund(payment.id, refund_id, 30, AT, invoice_id=None, reopen=False)
+
+    some.unrefund(payment.id, refund_id, 30, parts, AT, reopened=False)
+
+    assert (made.lost_cents, made.reopened_cents, some.invoices[made.invoice_id].balance_cents) == (40, 40, 40)
+
+
+def test_a_refund_beyond_the_invoice_it_names_takes_credit_and_then_the_other_invoices():
+    some, payment, (older, newer) = paid(30, 30, credit=40)
+
+    parts, _ = some.refund(payment.id, uuid7(), 80, AT, invoice_id=newer.invoice_id, reopen=False)
+
+    assert (parts, payment.unapplied_cents) == ({newer.id: 30, older.id: 10}, 0)
+
+
+def test_what_a_provider_gave_back_is_taken_off_the_oldest_loss():
+    some, payment, (older, newer) = paid(50, 50)
+    some.lose(payment.id, uuid7(), 100, AT)
+    some.changed.clear()
+
+    parts, short = some.refund(payment.id, uuid7(), 60, AT, invoice_id=None, reopen=False)
+
+    assert (parts, short) == ({older.id: 50, newer.id: 10}, 60)
+    assert [(one.refunded_cents, one.lost_cents) for one in (older, newer)] == [(50, 0), (10, 40)]
+    assert some.changed == [older, newer]
 
 
 @given(st.data())

@@ -1,5 +1,6 @@
 """What an invoice adds up to, as arithmetic."""
 
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -9,9 +10,13 @@ from hypothesis import strategies as st
 from clientway.billing.invoices import rules
 from clientway.billing.invoices.rules import Line
 from clientway.billing.invoices.schemas import InvoiceLineInput
+from clientway.billing.payments import rules as payments
 from clientway.billing.payments.rules import money
+from clientway.billing.refunds import rules as refunds
+from clientway.currencies import decimals
 from clientway.errors import Unprocessable
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BPS = st.integers(0, 10_000)
 LINES = st.builds(Line, st.integers(1, 5_000_000), st.integers(-50_000, 500_000), BPS, BPS)
 
@@ -72,6 +77,21 @@ def test_shares_add_up_and_are_less_than_a_cent_off(cents, weights):
     assert all(abs(share - Fraction(cents * weight, sum(weights))) < 1 for share, weight in zip(shares, weights, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("cents", "weights", "shares"),
+    [
+        (10, [1, 1, 1], [4, 3, 3]),
+        (2, [1, 5, 5], [0, 1, 1]),
+        (4, [2, 3], [2, 2]),  # 1.6 and 2.4
+        (1, [1], [1]),
+        (0, [7, 0], [0, 0]),
+        (5, [1, -1], [0, 0]),
+    ],
+)
+def test_what_rounding_leaves_goes_to_the_largest_remainders_and_of_equals_to_the_first(cents, weights, shares):
+    assert rules.split(cents, weights) == shares
+
+
 @given(LINES)
 def test_a_line_and_its_opposite_cancel_out(line):
     opposite = Line(line.quantity_thousandths, -line.unit_price_cents, line.discount_bps, line.tax_rate_bps)
@@ -87,11 +107,17 @@ def test_less_than_nothing_is_no_invoice(lines):
     assert refusal.value.errors[0].code == "negative_total"
 
 
-def test_more_than_there_is_is_no_invoice():
+@pytest.mark.parametrize("cents", [[10**18], [10**15 + 1], [10**15, 1], [10**15 + 1, -1], [10**15 + 1, -(10**15) - 1]])
+def test_more_than_there_is_is_no_invoice(cents):
     with pytest.raises(Unprocessable) as refusal:
-        rules.amounts([Line(1_000_000_000, 10**12, 0, 0)], 0)
+        rules.amounts([Line(1000, one, 0, 0) for one in cents], 0)
 
     assert refusal.value.errors[0].code == "too_large"
+
+
+@pytest.mark.parametrize("cents", [[10**15], [10**15, -(10**15)]])
+def test_all_the_money_there_is_is_an_invoice(cents):
+    assert rules.amounts([Line(1000, one, 0, 0) for one in cents], 0).total_cents == sum(cents)
 
 
 def test_a_tax_below_nothing_is_no_invoice():
@@ -115,21 +141,44 @@ def test_any_other_quantity_is_refused(written):
         InvoiceLineInput.model_validate_json(f'{{"quantity": {written}}}')
 
 
-@pytest.mark.parametrize("current", rules.MOVES)
-@pytest.mark.parametrize("target", ["draft", "open", "paid", "void", "uncollectible"])
+LEGAL = {"draft": ["open"], "open": ["void", "uncollectible"], "uncollectible": ["void"], "paid": [], "void": []}
+
+
+@pytest.mark.parametrize("current", LEGAL)
+@pytest.mark.parametrize("target", LEGAL)
 def test_an_invoice_moves_by_the_table_alone(current, target):
     invoice = {"status": current, "allocated_cents": 0}
-    if target in rules.MOVES[current]:
+    if target in LEGAL[current]:
         rules.check_move(invoice, target)
         return
     with pytest.raises(rules.InvoiceMoveRefused) as refusal:
         rules.check_move(invoice, target)
 
-    assert refusal.value.extensions["legal"] == list(rules.MOVES[current])
+    assert refusal.value.extensions["legal"] == LEGAL[current]
+
+
+@pytest.mark.parametrize("days", [None, -3660, 0, 3660])
+def test_an_invoice_is_due_within_ten_years(days):
+    rules.check_due(days if days is None else NOW.date() + timedelta(days=days), NOW)
+
+
+@pytest.mark.parametrize("days", [-3661, 3661])
+def test_a_due_date_further_off_is_a_slip_of_the_pen(days):
+    with pytest.raises(Unprocessable) as refusal:
+        rules.check_due(NOW.date() + timedelta(days=days), NOW)
+
+    assert [(error.pointer, error.code) for error in refusal.value.errors] == [("#/due_on", "too_far")]
+
+
+@pytest.mark.parametrize(
+    ("status", "cents", "wanted"), [("pending", 100, True), ("pending", 90, False), ("pending", None, False), ("ready", 100, False)]
+)
+def test_only_the_page_for_what_is_owed_now_is_waited_for(status, cents, wanted):
+    assert rules.page_is_wanted(status, cents, 100) is wanted
 
 
 @pytest.mark.parametrize(("units", "currency", "shown"), [(123450, "USD", "1234.50 USD"), (5, "EUR", "0.05 EUR"), (5000, "JPY", "5000 JPY"),
-                                                          (1234, "KWD", "1.234 KWD"), (-5, "USD", "-0.05 USD"), (500, "UGX", "5.00 UGX")])  # fmt: skip
+                                                          (1234, "KWD", "1.234 KWD"), (-5, "USD", "-0.05 USD"), (500, "UGX", "5.00 UGX"), (0, "USD", "0.00 USD")])  # fmt: skip
 def test_an_amount_is_written_as_its_currency_is(units, currency, shown):
     """As Stripe takes it: a client who owes 5000 yen was told of 50."""
     assert money(units, currency) == shown
@@ -139,3 +188,37 @@ def test_what_money_pays_is_not_voided():
     with pytest.raises(rules.InvoiceHasPayments):
         rules.check_move({"status": "open", "allocated_cents": 1}, "void")
     rules.check_move({"status": "open", "allocated_cents": 1}, "uncollectible")
+
+
+def test_which_currencies_have_no_hundredths():
+    """As Stripe's lists have them: one that is missing there is charged a hundred times."""
+    assert {
+        decimals(one) for one in ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+    } == {0}
+    assert {decimals(one) for one in ["BHD", "JOD", "KWD", "OMR", "TND"]} == {3}
+    assert {decimals(one) for one in ["USD", "EUR", "MXN", "ISK", "UGX", "HUF", "TWD"]} == {2}
+
+
+@pytest.mark.parametrize(
+    ("cents", "parts", "given", "errors"),
+    [
+        (100, [], {}, []), (100, [60, 40], {}, []), (100, [60, 41], {}, [("#/allocations", "over_allocated")]),
+        (100, [], {"a": True, "b": False}, []), (100, [], {"a": False, "b": True}, []), (100, [], {"a": True, "b": True}, [("#/b", "exclusive")]),
+        (1, [2], {"a": True, "b": True, "c": True}, [("#/b", "exclusive"), ("#/c", "exclusive"), ("#/allocations", "over_allocated")]),
+    ],
+)  # fmt: skip
+def test_a_payment_pays_no_more_than_it_is_and_one_thing(cents, parts, given, errors):
+    if not errors:
+        payments.check_targets(cents, parts, **given)
+        return
+    with pytest.raises(Unprocessable) as refusal:
+        payments.check_targets(cents, parts, **given)
+
+    assert [(error.pointer, error.code) for error in refusal.value.errors] == errors
+
+
+def test_how_far_money_has_come():
+    rank = payments.RANK
+    assert rank["pending"] < rank["failed"] < rank["canceled"] < rank["succeeded"]
+    rank = refunds.RANK
+    assert rank["pending"] < rank["succeeded"] < rank["failed"] == rank["canceled"]

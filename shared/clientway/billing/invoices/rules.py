@@ -93,9 +93,9 @@ def amount(line: Line) -> int:
 
 
 def split(cents: int, weights: Sequence[int]) -> list[int]:
-    """Cents in proportion to weights that add up to more than nothing; the largest remainders get what rounding leaves."""
+    """Cents in proportion to weights, nothing where these add up to nothing; the largest remainders get what rounding leaves."""
     total = sum(weights)
-    if cents == 0 or total == 0:
+    if total == 0:
         return [0] * len(weights)
     shares = [cents * weight // total for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda place: (-(cents * weights[place] % total), place))
