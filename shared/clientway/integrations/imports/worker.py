@@ -19,6 +19,7 @@ from clientway.integrations.imports.engine import CHUNK, Run
 from clientway.integrations.imports.reading import EmptyTable, Row, Table, open_table
 from clientway.integrations.imports.reasons import Tally
 from clientway.integrations.imports.service import TOPIC
+from clientway.lifecycle.bulk import reverting
 from clientway.lifecycle.bulk import service as records
 
 _SHOWN = 50
@@ -147,25 +148,27 @@ def _undo(tenant_id: UUID, import_id: UUID, _time_is_up: Callable[[], bool]) -> 
         undo = tx.execute(_UNDO, {"import_id": import_id}).all()
         touched: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in records.TABLES}
         parents: dict[str, str] = {}
-        versions: dict[str, set[int]] = {}
         for entry in undo:
             for one in entry.undo:
-                version = one["version"]
-                kept = touched[one["table"]].setdefault(one["id"], {"id": one["id"], "before": one["before"], "version": version})
-                kept["version"] = max(kept["version"], version)
-                versions.setdefault(one["id"], set()).add(version)
-                if kept["before"] is not None and one["before"] is not kept["before"]:
-                    kept["before"] = records.earlier(kept["before"], one["before"])
+                row = touched[one["table"]].setdefault(one["id"], {"id": one["id"], "before": one["before"], "versions": set()})
+                row["versions"].add(one["version"])
+                row["version"] = max(row["versions"])
+                if row["before"] is not None and one["before"] is not row["before"]:
+                    row["before"] = reverting.earlier(row["before"], one["before"])
                 parents[one["id"]] = str(entry.organization_id)
-        done: set[str] = records.revert(tx, "organizations", list(touched["organizations"].values()))
-        created = {one["id"] for one in touched["organizations"].values() if one["before"] is None}
-        for table in ("locations", "contacts"):
+        created = {table: [row for row in rows.values() if row["before"] is None] for table, rows in touched.items()}
+        new = {row["id"] for row in created["organizations"]}
+        busy = reverting.worked_on(tx, created)
+        done: set[str] = set()
+        for table, rows in touched.items():
             # An organization that somebody has worked on since keeps its places and people.
-            rows = [one for one in touched[table].values() if parents[one["id"]] not in created or parents[one["id"]] in done]
-            done |= records.revert(tx, table, rows)
-        records.refresh(tx, sorted(set(parents.values()) - created), currency=settings.conventions(tx).currency)
-        changed = done & {one["id"] for rows in touched.values() for one in rows.values() if one["before"] is not None}
-        _hand_back(tx, import_id, {one: versions[one] for one in changed}, {parents[one] for one in changed})
+            free = [row for one, row in rows.items() if one not in busy and (one in new or parents[one] not in new or parents[one] in done)]
+            done |= reverting.revert(tx, table, free)
+        records.refresh(tx, sorted(set(parents.values()) - new), currency=settings.conventions(tx).currency)
+        changed = {
+            one: row["versions"] for rows in touched.values() for one, row in rows.items() if row["before"] is not None and one in done
+        }
+        _hand_back(tx, import_id, changed, {parents[one] for one in changed})
         undone = tx.execute(_UNDONE, {"import_id": import_id, "now": tx.now, "ids": sorted(done)}).rowcount
         queries.update(tx, import_id, status="undone", undone_count=undone, finished_at=tx.now)
 

@@ -43,7 +43,6 @@ select to_jsonb(o) as organization,
   from organizations o where o.tenant_id = app.tenant() and o.id {which} and o.deleted_at is null
  order by o.id for no key update of o
 """
-_REVERTED_AT_ONCE = 500
 SECONDARY = "secondary_reach"
 """In a contact's row: what else it is found by, which is no column of it."""
 ADDED_TAGS = "added_tags"
@@ -187,62 +186,6 @@ def versions(tx: Tx, ids: Mapping[str, Iterable[str]]) -> dict[str, int]:
     statement = text(f"select json_object_agg(v.id, v.version) from ({' union all '.join(each)}) v")
     found: dict[str, int] = tx.scalar(statement, {table: "{" + ",".join(wanted) + "}" for table, wanted in ids.items()})
     return found or {}
-
-
-def revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
-    """Undo what was written: delete rows that were new (before is None), give the others their former fields back, take added tags away.
-
-    A row that somebody has changed since (its version is another) is left as it is. Returns the ids that were undone.
-    """
-    done: set[str] = set()
-    for first in range(0, len(rows), _REVERTED_AT_ONCE):
-        done |= _revert(tx, table, rows[first : first + _REVERTED_AT_ONCE])
-    return done
-
-
-def earlier(before: Row, later: Row) -> Row:
-    """What a row was before two changes, from what it was before each. Tags that were added add up."""
-    tags = [*before.get(ADDED_TAGS, ()), *later.get(ADDED_TAGS, ())]
-    return {**later, **before, **({ADDED_TAGS: tags} if tags else {})}
-
-
-def _revert(tx: Tx, table: str, rows: Sequence[Row]) -> set[str]:
-    # By id as well as by the join: right after an import the statistics are of an almost empty table, and for the join alone every row
-    # of the tenant would be compared with every row given (4.4 s for 4,700 of 11,000).
-    ids = "{" + ",".join(str(row["id"]) for row in rows) + "}"
-    created = [row for row in rows if row["before"] is None]
-    changed = [row for row in rows if row["before"] is not None]
-    done: set[str] = set()
-    if created:
-        statement = text(f"""
-          update {table} x set deleted_at = :now, updated_at = :now, version = x.version + 1
-            from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint)
-           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version and x.deleted_at is null
-             and x.id = any (cast(:ids as uuid[])) returning x.id""")
-        given = json.dumps([{"id": row["id"], "version": row["version"]} for row in created])
-        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
-    names = sorted({name for row in changed for name in row["before"]} - {ADDED_TAGS})
-    if changed:
-        sets = "".join(f"{name} = case when r.before ? '{name}' then b.{name} else x.{name} end, " for name in names)
-        statement = text(f"""
-          update {table} x set {sets}updated_at = :now, version = x.version + 1
-            from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, version bigint, before jsonb)
-           cross join lateral jsonb_populate_record(null::{table}, r.before) b
-           where x.tenant_id = app.tenant() and x.id = r.id and x.version = r.version
-             and x.id = any (cast(:ids as uuid[])) returning x.id""")
-        given = json.dumps(changed, default=str)
-        done |= {str(one) for one in tx.execute(statement, {"rows": given, "now": tx.now, "ids": ids}).scalars()}
-        if table == "contacts" and "email_norm" in names:
-            identities.link(tx, readdressed=[str(row["id"]) for row in changed])
-    tagged = [{"id": row["id"], "tag": tag} for row in changed if row["id"] in done for tag in row["before"].get(ADDED_TAGS, ())]
-    if tagged:
-        tx.execute(_UNTAG, {"rows": json.dumps(tagged)})
-    return done
-
-
-_UNTAG = text("""
-delete from organization_tags g using jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid, tag text)
- where g.tenant_id = app.tenant() and g.organization_id = r.id and g.tag = r.tag""")
 
 
 _DEFAULTS: Mapping[str, Row] = {

@@ -39,6 +39,21 @@ create function app.account_tables() returns text[] language sql immutable set s
   'jobs', 'job_series', 'invoices', 'payments', 'recurring_invoices', 'disputes', 'subscriptions', 'deals', 'quotes', 'tickets',
   'nps_answers', 'referrals'];
 
+-- Which of these contacts, or organizations, anything was done with since they were written: there is something of theirs. Of a move
+-- to another stage, which may have come with them, the organization's version tells.
+create function app.worked_on(p_column text, p_ids uuid[]) returns setof uuid
+language plpgsql set search_path = '' as $$
+declare
+  t text; tables text[] := case p_column when 'contact_id' then app.contact_tables() || '{activities,contact_consents,household_members}'
+                                         else app.account_tables() || '{activities,client_accounts}' end;
+begin
+  foreach t in array tables loop
+    return query execute format(
+      'select k.id from unnest($1) k(id) where exists (select from public.%I x where x.tenant_id = app.tenant() and x.%I = k.id %s)',
+      t, p_column, case t when 'activities' then 'and x.activity_type <> ''stage_changed''' else '' end) using p_ids;
+  end loop;
+end $$;
+
 -- Both sides of a merge, and everything that has to be known to decide it. With p_lock both organizations, then both contacts
 -- are locked, each in the order of their ids; each look is then newer than the locks.
 create function app.merge_sides(p_one uuid, p_other uuid, p_lock boolean) returns jsonb
@@ -464,7 +479,7 @@ end $$;
 do $$
 declare f text;
 begin
-  foreach f in array array['contact_tables()', 'account_tables()', 'merge_sides(uuid, uuid, boolean)',
+  foreach f in array array['contact_tables()', 'account_tables()', 'worked_on(text, uuid[])', 'merge_sides(uuid, uuid, boolean)',
     'hand_over(text, text, uuid, uuid, timestamptz, jsonb)', 'set_columns(text, uuid, jsonb, timestamptz)',
     'refresh_organizations(jsonb, timestamptz)', 'moved_ids(jsonb, text)', 'move_worth(jsonb, jsonb, text, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)',
     'moved_counts(jsonb)', 'merge_contacts(jsonb)', 'undo_sides(uuid)', 'undo_merge(jsonb)'] loop
