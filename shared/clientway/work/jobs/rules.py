@@ -81,14 +81,13 @@ def revise(before: Change, sent: Change, *, role: str | None, now: datetime, all
     """
     after = {**before, **sent}
     _check_move(before["status"], after["status"], role)
-    reopened = before["status"] in OVER and after["status"] not in OVER
     start, end = _times(before, sent)
     columns: dict[str, Any] = {**sent}
     if (start, end) != (_moment(before["start_at"]), _moment(before["end_at"])):
         columns |= {"start_at": rfc3339(start), "end_at": rfc3339(end)}
         check_times(start, end, now)
     changed = {name for name, value in columns.items() if not _same(name, value, before.get(name))}
-    if before["status"] in OVER and not reopened and changed.intersection(_TIMES):
+    if before["status"] in OVER and after["status"] in OVER and changed.intersection(_TIMES):
         raise JobClosed(f"The job is {before['status']}: reopen it to give it another time or assignee.")
     if ("start_at" in changed or (after["status"] == "scheduled" != before["status"])) and not allow_past:
         check_start(start, now)
@@ -156,7 +155,7 @@ def _stamps(before: Change, sent: Change, now: datetime) -> dict[str, Any]:
 
 
 def _same(name: str, one: Any, other: Any) -> bool:
-    if name.endswith("_at") and one is not None and other is not None:
+    if name.endswith("_at"):
         return _moment(one) == _moment(other)
     return bool(one == other)
 
