@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import StatementError
 
 from clientway import access, db, effects, pipeline, tokens
 from clientway.errors import Forbidden, Unauthorized
@@ -192,6 +193,19 @@ def test_what_nobody_heard_fail_is_raised_by_the_next_statement(tenant):
     with pytest.raises(Exception, match="division by zero"):
         tx.execute(text("select cast(:n as int)"), {"n": 1})
     db.rollback(tx)
+    warm(tenant)
+
+
+def test_what_never_came_to_wait_keeps_nothing_else(tenant, admin_engine):
+    tx = enter(tenant)
+    effects.audit(tx, "written", "test", None)
+    effects.flush(tx)
+    with pytest.raises(StatementError, match="bind parameter"):
+        tx.later(text("select cast(:n as int)"), {"m": 1})
+    assert tx.scalar(text("select cast(:n as int)"), {"n": 7}) == 7
+    db.rollback(tx)
+
+    assert audited(admin_engine, tenant) == 0
     warm(tenant)
 
 

@@ -148,8 +148,8 @@ class Tx:
 
         What it fails of, the next one raises, or the commit.
         """
-        self._driver.hold()
-        self.execute(statement, parameters)
+        with self._driver.hold():
+            self.execute(statement, parameters)
 
     def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """The first column of the first row, or None."""

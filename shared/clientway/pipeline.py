@@ -156,9 +156,15 @@ class PipelinedConnection(Connection):
         """Have COMMIT sent right behind the next statement; the commit that the caller makes then costs nothing."""
         self._commit_behind = True
 
-    def hold(self) -> None:
-        """Keep the next statement for the one after it: both go in one flight, and nobody hears what this one returns."""
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the statement for the one after it: both go in one flight, and nobody hears what this one returns."""
         self._holding = True
+        try:
+            yield
+        finally:
+            # What failed before it came here must not have the next one kept in its place, least of all a rollback.
+            self._holding = False
 
     def enter(self, call: str) -> None:
         """Have a statement sent right behind BEGIN; its one value is kept in `entered`."""
