@@ -104,15 +104,16 @@ def test_a_line_that_falls_silent_at_any_flight(kind, impatient, proxy, admin_en
         answer = ask.of(call)
         took = time.monotonic() - began
         proxy.heal()
-        # Twice half a second, and two seconds for what the silent line's own transaction holds.
-        assert took < 4
+        # Twice half a second, and two seconds for what the silent line's own transaction holds; a busy machine takes its time,
+        # but who had the real patience would take that.
+        assert took < 3 + TIMEOUTS["flight"] / 2
         effect = difference(before, state(admin_engine, tenant))
         tally[judge(ask, answer, effect, clean)] += 1
         finish(ask, call, clean, effect)
         assert difference(before, state(admin_engine, tenant)) == clean.effect
         # Without anybody's doing: the server ends what says nothing for as long as it was told.
         with admin_engine.connect() as admin:
-            eventually(lambda connection=admin: connection.execute(text(HELD)).scalar() == 0, seconds=3)
+            eventually(lambda connection=admin: connection.execute(text(HELD)).scalar() == 0, seconds=8)
 
 
 def test_the_answer_comes_in_time(admin_engine, database_url, size, draw, tally):
@@ -145,7 +146,7 @@ def test_the_answer_comes_in_time(admin_engine, database_url, size, draw, tally)
                 assert is_turned_away(answer) or is_told_to_wait(answer), answer.content
             after = time.monotonic()
             assert call("GET", "/api/organizations?limit=1").status == 200
-            assert time.monotonic() - after < 2
+            assert time.monotonic() - after < TIMEOUTS["flight"] / 2
             return took
 
     with ThreadPoolExecutor(10) as pool:

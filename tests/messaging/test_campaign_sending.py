@@ -209,7 +209,7 @@ def test_a_worker_calls_for_a_few_and_then_for_ever_more_at_once(launched, provi
     at_once = calls.at_once
     monkeypatch.setattr(calls, "at_once", lambda call, of: waves.append(len(of)) or at_once(call, of))
     # Each waits for two others of its wave; all of them are a multiple of three.
-    provider.before = lambda _message: together.wait(5)
+    provider.before = lambda _message: together.wait(20)
 
     monkeypatch.setattr(pace, "AT_ONCE", 18)
     campaign.send(work)
