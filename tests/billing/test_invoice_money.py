@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from clientway.billing.credits.schemas import CreditNote
+from clientway.billing.gateway import Gateway
 from clientway.billing.invoices import service
 from clientway.billing.invoices.schemas import InvoiceWithLines
 from clientway.schemas import Page
@@ -186,7 +187,7 @@ def _endpoint(billed):
 def _made(billed, invoice_id, ref, cents, *, endpoint_id=None):
     with as_admin(billed.tenant) as tx:
         made = {"url": f"https://pay.example/{ref}", "ref": ref, "cents": cents}
-        service.page_made(tx, invoice_id, endpoint_id=endpoint_id or _endpoint(billed), **made)
+        service.page_made(tx, invoice_id, gateway=Gateway(endpoint_id or _endpoint(billed), "key", None), **made)
 
 
 def _page(billed, invoice_id):
@@ -249,13 +250,15 @@ def test_a_page_of_an_account_that_was_given_up_is_none(billed):
     _made(billed, opened[0]["id"], "plink_1", 10_000)
 
     with as_admin(billed.tenant) as tx:
-        service.forget_pages(tx)
+        assert service.forget_pages(tx) == 2
 
     assert [_page(billed, one["id"]) for one in opened] == [("none", None, None, None)] * 2
     with as_admin(billed.tenant) as tx:
         assert service.ask_for_pages(tx) == 2
-    _made(billed, opened[1]["id"], "plink_old", 10_000, endpoint_id=uuid4())
+    _made(billed, opened[1]["id"], "plink_old", 10_000, endpoint_id=(given_up := uuid4()))
     assert _page(billed, opened[1]["id"]) == ("pending", 10_000, None, None)
+    gateway = {"endpoint_id": str(given_up), "mode": "key", "account_id": None}
+    assert billed.published("stripe.page.close") == [{"gateway": gateway, "ref": "plink_old"}]
 
 
 def test_voiding_closes_the_page(billed):

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from clientway import db
 from clientway.integrations.stripe import accounts
 from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnecting
+from clientway.integrations.stripe.schemas import Failure
 
 ACCOUNT = "integrations/stripe_account"
 
@@ -38,7 +39,7 @@ class Connecting:
         told = self.outside.told()
         for one in told:
             with db.job_transaction(UUID(one["tenant_id"])) as tx:
-                error = one["error"]["message"] if one["error"] else None
+                error = Failure(**one["error"]) if one["error"] else None
                 accounts.reported(tx, one["topic"], one["payload"], one["result"] or {}, error)
         return told
 
@@ -57,11 +58,11 @@ class Connecting:
             )
             return [{"id": str(row.id), "tenant_id": str(self.tenant.id), "topic": topic, "payload": row.payload} for row in rows]
 
-    def send(self, topic: str) -> None:
+    def send(self, topic: str, *, last: bool = False) -> None:
         """What the relay and the sender do with the newest request."""
         from clientway.integrations.stripe import sending
 
-        sending.send(json.dumps(self.outbox(topic)[-1]), last=False)
+        sending.send(json.dumps(self.outbox(topic)[-1]), last=last)
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+import stripe
 from sqlalchemy import text
 
 from clientway import db
-from clientway.integrations.stripe import accounts, secrets
+from clientway.billing.invoices import service as invoices
+from clientway.integrations.stripe import accounts, secrets, sending
 from clientway.integrations.stripe.client import client
 from tests.integrations.connecting import ACCOUNT, connecting  # noqa: F401  (a fixture)
 from tests.lifecycle.test_organization_flights import counting_proxy  # noqa: F401  (a fixture)
@@ -16,7 +18,7 @@ from tests.routes import state
 def test_before_anything_was_connected_there_is_nothing(connecting):  # noqa: F811
     assert connecting.read() == {
         "status": "none", "mode": None, "endpoint_id": None, "account_id": None, "livemode": None, "key_hint": None, "onboarding_url": None,
-        "error": None, "version": None, "updated_at": None,
+        "error": None, "open_pages": 0, "version": None, "updated_at": None,
     }  # fmt: skip
 
 
@@ -81,6 +83,52 @@ def test_disconnecting_forgets_the_key_and_keeps_the_books(connecting, invoke): 
     anew = connecting.ask()
     assert anew["endpoint_id"] != before["endpoint_id"]
     assert (anew["status"], anew["account_id"]) == ("pending", None)
+
+
+def test_disconnecting_goes_on_until_the_last_page_is_closed(connecting, invoke, monkeypatch):  # noqa: F811
+    _, key, before = connecting.connected()
+    api = client(key)
+    price = api.v1.prices.create({"product": api.v1.products.create({"name": "x"}).id, "currency": "usd", "unit_amount": 500})
+    given: Any = {"line_items": [{"price": price.id, "quantity": 1}], "metadata": {"clientway_endpoint": before["endpoint_id"]}}
+    pages = [api.v1.payment_links.create(given).id for _ in range(4)]
+    monkeypatch.setattr(sending, "_CLOSING_SECONDS", 0)
+    monkeypatch.setattr(invoices, "forget_pages", lambda _tx: 3)
+    invoke(ACCOUNT, method="DELETE", headers={"If-Match": invoke(ACCOUNT).etag})
+
+    seen = [connecting.read()["open_pages"]]
+    for _ in pages:
+        asked = connecting.outbox("stripe.account.disconnect")
+        connecting.fake.trouble.fail = [500, 500]
+        with pytest.raises(stripe.StripeError):
+            connecting.send("stripe.account.disconnect")
+        connecting.send("stripe.account.disconnect")
+        connecting.apply()
+        seen.append(connecting.read()["open_pages"])
+        assert len(connecting.outbox("stripe.account.disconnect")) == len(asked) + (seen[-1] > 0)
+
+    # One more was there than was known of.
+    assert seen == [3, 2, 1, 1, 0]
+    assert [api.v1.payment_links.retrieve(one).active for one in pages] == [False] * 4
+    assert connecting.outside.kept(before["endpoint_id"]) is None
+
+
+def test_pages_that_nobody_can_close_stay_in_sight(connecting, invoke, monkeypatch):  # noqa: F811
+    _, _, before = connecting.connected()
+    monkeypatch.setattr(invoices, "forget_pages", lambda _tx: 2)
+    invoke(ACCOUNT, method="DELETE", headers={"If-Match": invoke(ACCOUNT).etag})
+    connecting.fake.trouble.fail = [500, 500]
+    connecting.send("stripe.account.disconnect", last=True)
+    connecting.apply()
+    assert len(connecting.outbox("stripe.account.disconnect")) == 2
+    secrets.write(before["endpoint_id"], secrets.Secrets("rk_test_withdrawnWithdrawn"))
+
+    connecting.send("stripe.account.disconnect")
+    connecting.apply()
+
+    found = connecting.read()
+    assert (found["open_pages"], found["status"]) == (2, "disconnected")
+    assert found["error"].startswith("Payment pages may still be open at Stripe, close them there: ")
+    assert len(connecting.outbox("stripe.account.disconnect")) == 2
 
 
 def test_nothing_to_disconnect_is_not_found(invoke):

@@ -198,6 +198,16 @@ def test_a_connected_accounts_events_are_its_tenants(tell, books, tenant, admin_
     assert tell(restricted, endpoint="connect", account_id=account, minutes=3) == "applied"
     assert tell(gone, endpoint="connect", account_id=account, minutes=4) == "applied"
     assert books.row("select status from stripe_accounts where tenant_id = :t") == ("disconnected",)
+    # It is heard of until the last of its pages is closed: somebody may be paying there.
+    with admin_engine.connect() as connection:
+        connection.execute(text("update stripe_accounts set open_pages = 1 where tenant_id = :t"), {"t": tenant.id})
+    intent = payment(books, tenant)
+    assert tell({**intent, "id": "pi_late"}, endpoint="connect", account_id=account, minutes=5) == "applied"
+    reported = {"kind": "report", "tenant_id": str(tenant.id), "id": str(uuid7()), "topic": "stripe.account.disconnect"}
+    gateway = {"endpoint_id": str(books.endpoint), "mode": "connect", "account_id": account}
+    result = {"closed": 1, "more": False}
+    assert applying.apply(json.dumps({**reported, "payload": {"gateway": gateway}, "result": result, "error": None})) == "applied"
+    assert tell({**intent, "id": "pi_later"}, endpoint="connect", account_id=account, minutes=6) == "unknown_object"
 
 
 # Reports -------------------------------------------------------------------------------------------------------------

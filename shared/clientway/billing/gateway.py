@@ -35,4 +35,9 @@ def gateway(tx: Tx) -> Gateway | None:
 
 def of_row(found: Mapping[str, Any] | None) -> Gateway | None:
     """What GATEWAY_JSON found."""
-    return None if found is None else Gateway(UUID(found["endpoint_id"]), found["mode"], found["account_id"])
+    return None if found is None else of_json(found)
+
+
+def of_json(found: Mapping[str, Any]) -> Gateway:
+    """What `as_json` made."""
+    return Gateway(UUID(found["endpoint_id"]), found["mode"], found["account_id"])

@@ -101,6 +101,7 @@ stripe_accounts = Table(
     Column("key_hint", Text),
     Column("onboarding_url", Text),
     Column("error", Text),
+    Column("open_pages", Integer, nullable=False, server_default=FetchedValue()),
     Column("version", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),
     Column("updated_at", TIMESTAMP(timezone=True), nullable=False, server_default=FetchedValue()),

@@ -186,8 +186,8 @@ def ask_for_pages(tx: Tx) -> int:
     return len(rows)
 
 
-_PAGE = text(f"""
-select i.payment_page_status, i.payment_page_cents, i.payment_page_ref, {GATEWAY_JSON} as gateway,
+_PAGE = text("""
+select i.payment_page_status, i.payment_page_cents, i.payment_page_ref,
        (select a.endpoint_id from stripe_accounts a where a.tenant_id = app.tenant()) as endpoint_id
   from invoices i where i.tenant_id = app.tenant() and i.id = :id for no key update of i
 """)
@@ -223,19 +223,18 @@ def forget_pages(tx: Tx) -> int:
     return int(tx.scalar(_FORGET_PAGES, {"now": tx.now}))
 
 
-def page_made(tx: Tx, invoice_id: UUID, *, endpoint_id: UUID, url: str, ref: str, cents: int) -> None:
-    """Keep the page that was made for an invoice; one that nobody waits for any more is closed again.
+def page_made(tx: Tx, invoice_id: UUID, *, gateway: Gateway, url: str, ref: str, cents: int) -> None:
+    """Keep the page that was made for an invoice by `gateway`; one that nobody waits for any more is closed again.
 
-    One of an account that was given up meanwhile is none: it was closed with the others there.
+    So is one of an account that was given up meanwhile: its others may all have been closed when this one was made.
     """
     row = tx.execute(_PAGE, {"id": invoice_id}).one_or_none()
-    if row is None or row.payment_page_ref == ref or row.endpoint_id not in (None, endpoint_id):
+    if row is None or row.payment_page_ref == ref:
         return
-    if rules.page_is_wanted(row.payment_page_status, row.payment_page_cents, cents):
+    in_use = row.endpoint_id in (None, gateway.endpoint_id)
+    if in_use and rules.page_is_wanted(row.payment_page_status, row.payment_page_cents, cents):
         tx.execute(_MADE, {"id": invoice_id, "url": url[:2000], "ref": ref, "now": tx.now})
-        return
-    gateway = of_row(row.gateway)
-    if gateway is not None:
+    else:
         close_page(tx, gateway, ref)
 
 

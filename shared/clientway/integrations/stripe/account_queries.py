@@ -20,6 +20,9 @@ on conflict (tenant_id) do update
        onboarding_url = null, error = null, version = a.version + 1, updated_at = excluded.updated_at
 returning {_COLUMNS}
 """)
+_ADD_OPEN_PAGES = text("""
+update stripe_accounts set open_pages = open_pages + :pages, version = version + 1, updated_at = :now where tenant_id = app.tenant()
+""")
 _SAVEPOINT, _BACK = text("savepoint account"), text("rollback to savepoint account")
 
 
@@ -44,6 +47,11 @@ def update(tx: Tx, **changes: Any) -> StripeAccount:
     statement = f"""update stripe_accounts set {assignments} version = version + 1, updated_at = :now
                      where tenant_id = app.tenant() returning {_COLUMNS}"""
     return StripeAccount(**tx.execute(text(statement), {**changes, "now": tx.now}).mappings().one())
+
+
+def add_open_pages(tx: Tx, pages: int) -> None:
+    """Count pages that are to be closed."""
+    tx.later(_ADD_OPEN_PAGES, {"pages": pages, "now": tx.now})
 
 
 def update_unless_taken(tx: Tx, **changes: Any) -> bool:

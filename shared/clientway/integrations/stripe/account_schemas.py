@@ -40,6 +40,9 @@ class StripeAccount(Schema):
         description="Where Stripe asks for what it needs; works once, and for minutes. Post again for another."
     )
     error: str | None
+    open_pages: int = Field(
+        description="Payment pages of an account that was given up at which clients may still be able to pay. They are closed one by one."
+    )
     version: Version | None
     updated_at: Timestamp | None
 

@@ -16,13 +16,16 @@ from clientway.errors import Conflict, NotFound, check_version
 from clientway.integrations.stripe import account_queries as queries
 from clientway.integrations.stripe import tickets
 from clientway.integrations.stripe.account_schemas import StripeAccount, StripeConnect, StripeConnecting, StripeUpload
+from clientway.integrations.stripe.schemas import Failure
+from clientway.moments import rfc3339
 
 KEY_PATH = "/api/integrations/stripe/key"
 _IN_USE = ("connected", "restricted")
 _LONGEST_ERROR = 500
+_DISCONNECT = "stripe.account.disconnect"
 _NOTHING = StripeAccount(
     status="none", mode=None, endpoint_id=None, account_id=None, livemode=None, key_hint=None, onboarding_url=None, error=None,
-    version=None, updated_at=None,
+    open_pages=0, version=None, updated_at=None,
 )  # fmt: skip
 
 
@@ -68,7 +71,7 @@ def connect(tx: Tx, given: StripeConnect) -> StripeConnecting:
 
 
 def disconnect(tx: Tx, *, version: int) -> None:
-    """Give the account up: its events are no longer taken in and its key is deleted. Raises 404, 412."""
+    """Give the account up: its pages are closed, then its key is deleted and its events are no longer taken in. Raises 404, 412."""
     account = queries.lock(tx)
     if account is None or account.status == "disconnected":
         raise NotFound("No Stripe account is connected.")
@@ -78,20 +81,23 @@ def disconnect(tx: Tx, *, version: int) -> None:
     effects.audit(tx, "stripe_account.disconnected", "stripe_account", account.endpoint_id, {"account_id": account.account_id})
 
 
-def reported(tx: Tx, topic: str, payload: dict[str, Any], result: dict[str, Any], error: str | None) -> None:
+def reported(tx: Tx, topic: str, payload: dict[str, Any], result: dict[str, Any], error: Failure | None) -> None:
     """Enter what came of connecting; what is about an endpoint that was given up meanwhile changes nothing."""
     account = queries.lock(tx)
+    if topic == _DISCONNECT:
+        _closed(tx, account, payload, result, error)
+        return
     endpoint_id = str((payload.get("gateway") or payload)["endpoint_id"])
     if account is None or str(account.endpoint_id) != endpoint_id or account.status == "disconnected":
         if topic == "stripe.account.connected" and error is None:
             # The key came in after all: nobody wants it any more.
-            effects.publish(tx, "stripe.account.disconnect", {"gateway": {"endpoint_id": endpoint_id, "mode": "key", "account_id": None}})
+            _ask_to_close(tx, {"endpoint_id": endpoint_id, "mode": "key", "account_id": None})
         return
     if topic not in {"stripe.account.connected", "stripe.account.create"}:
         return
     if error is not None:
         if account.status not in _IN_USE:
-            queries.update(tx, status="failed", error=error[:_LONGEST_ERROR])
+            queries.update(tx, status="failed", error=error.message[:_LONGEST_ERROR])
         return
     known = {"account_id": result["account_id"], "livemode": bool(result["livemode"]), "error": None}
     if topic == "stripe.account.connected":
@@ -136,8 +142,30 @@ def _gateway(account: StripeAccount) -> dict[str, Any]:
 
 def _give_up(tx: Tx, account: StripeAccount) -> None:
     """Have the sender delete what there is of an account outside the database. What could be paid there can be no more."""
-    invoices.forget_pages(tx)
-    effects.publish(tx, "stripe.account.disconnect", {"gateway": _gateway(account)})
+    pages = invoices.forget_pages(tx)
+    if pages:
+        queries.add_open_pages(tx, pages)
+    _ask_to_close(tx, _gateway(account))
+
+
+def _ask_to_close(tx: Tx, gateway: dict[str, Any]) -> None:
+    effects.publish(tx, _DISCONNECT, {"gateway": gateway, "since": rfc3339(tx.now)})
+
+
+def _closed(tx: Tx, account: StripeAccount | None, payload: dict[str, Any], result: dict[str, Any], error: Failure | None) -> None:
+    """Go on closing pages until there are none, or until nobody can: what the sender leaves open is its next message's."""
+    open_pages = account.open_pages if account else 0
+    changes: dict[str, Any] = {}
+    if error is None:
+        left = max(1, open_pages - int(result["closed"])) if result["more"] else 0
+        changes = {"open_pages": left} if left != open_pages else {}
+    elif not error.retryable and open_pages and account and account.status == "disconnected":
+        detail = f"Payment pages may still be open at Stripe, close them there: {error.message}"
+        changes = {"error": detail[:_LONGEST_ERROR]}
+    if account and changes:
+        queries.update(tx, **changes)
+    if error.retryable if error else result["more"]:
+        effects.publish(tx, _DISCONNECT, payload)
 
 
 def _upload(tx: Tx, account: StripeAccount) -> StripeUpload:

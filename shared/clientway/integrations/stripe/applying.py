@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from clientway import db
+from clientway.billing.gateway import of_json
 from clientway.billing.invoices import service as invoices
 from clientway.billing.payments import provider
 from clientway.billing.payments.provider import Outcome, ProviderDispute, ProviderPayment, ProviderRefund
@@ -152,15 +153,15 @@ def _report(tx: Tx, message: Report) -> str:
     result, error, payload = message.result or {}, message.error, message.payload
     match message.topic:
         case "stripe.page.create" if error is None:
-            endpoint_id, cents = UUID(payload["gateway"]["endpoint_id"]), int(payload["amount_cents"])
-            invoices.page_made(tx, UUID(payload["invoice_id"]), endpoint_id=endpoint_id, url=result["url"], ref=result["ref"], cents=cents)
+            made_by, cents = of_json(payload["gateway"]), int(payload["amount_cents"])
+            invoices.page_made(tx, UUID(payload["invoice_id"]), gateway=made_by, url=result["url"], ref=result["ref"], cents=cents)
         case "stripe.page.create" if error is not None:
             endpoint_id = UUID(payload["gateway"]["endpoint_id"])
             invoices.page_failed(tx, UUID(payload["invoice_id"]), endpoint_id=endpoint_id, error=error.message[:500])
         case "stripe.refund.create":
             provider.apply_refund(tx, _reported_refund(tx, message))
         case topic if topic.startswith("stripe.account."):
-            accounts.reported(tx, topic, payload, result, error.message if error else None)
+            accounts.reported(tx, topic, payload, result, error)
             if error is None and topic != "stripe.account.disconnect":
                 # What was sent out before the account was there can be paid from now on, and what is subscribed to is known.
                 invoices.ask_for_pages(tx)

@@ -17,9 +17,12 @@ class NotConnected(Exception):  # noqa: N818  (a state, that a sender reports)
     """There are no secrets for this endpoint (any more)."""
 
 
-def connect(endpoint: str, account_id: str | None = None) -> "stripe.StripeClient":
-    """A client of an endpoint's account; at the platform's endpoint, of this connected account. Raises NotConnected."""
-    known = secrets.read(endpoint)
+def connect(endpoint: str, account_id: str | None = None, *, fresh: bool = False) -> "stripe.StripeClient":
+    """A client of an endpoint's account; at the platform's endpoint, of this connected account. Raises NotConnected.
+
+    `fresh` asks for the key anew: no minutes may pass between its deletion and the last time that it is used.
+    """
+    known = secrets.fresh(endpoint) if fresh else secrets.read(endpoint)
     if known is None:
         raise NotConnected(f"There is no key for the endpoint {endpoint}.")
     return client(known.key, account_id if endpoint == secrets.CONNECT else None)

@@ -4,8 +4,9 @@ The outbox row's id is Stripe's idempotency key, so a message that is delivered 
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -27,12 +28,10 @@ _FOR_NOW: Final = {409, 429}
 _LONGEST_NAME: Final = 250
 _LONGEST_ERROR: Final = 500
 _DISCONNECT: Final = "stripe.account.disconnect"
-# Two calls each, within the sender's minute.
-_MOST_CLOSED: Final = 80
-
-
-class _Unfinished(Exception):  # noqa: N818  (more of the same is left for the message's next turn)
-    pass
+# Of the sender's minute: a page takes two calls or more, of eight seconds at most.
+_CLOSING_SECONDS: Final = 20.0
+_PATIENCE: Final = timedelta(days=3)
+_ENDPOINT: Final = "clientway_endpoint"
 
 
 class Gateway(Schema):
@@ -81,17 +80,13 @@ def send(body: str, *, last: bool) -> None:
         if not last:
             raise
         error = {"code": refusal.code, "message": refusal.detail, "retryable": True}
-    except _Unfinished as more:
-        if not last:
-            raise
-        _forget(gateway)
-        error = {"code": "unfinished", "message": str(more), "retryable": True}
     except stripe.StripeError as refusal:
         error = failure(refusal)
         if error["retryable"] and not last:
             raise
-        if asked.topic == _DISCONNECT:
-            # The endpoint at Stripe outlives us, then; the key does not.
+        if asked.topic == _DISCONNECT and not (error["retryable"] and _is_patient(payload)):
+            # The pages at Stripe outlive us, then; the key does not.
+            error["retryable"] = False
             _forget(gateway)
         logger.warning("stripe refused", extra={"topic": asked.topic, "code": error["code"], "stripe_request_id": refusal.request_id})
     message = {"kind": "report", "tenant_id": asked.tenant_id, "id": asked.id, "topic": asked.topic}
@@ -110,7 +105,7 @@ def failure(refusal: "stripe.StripeError") -> dict[str, Any]:
 
 def _create_page(asked: Asked, gateway: Gateway, payload: dict[str, Any]) -> dict[str, Any]:
     """A payment link for what is due: it does not expire, and takes one payment."""
-    client = clients.connect(gateway.endpoint, gateway.account_id)
+    client = clients.connect(gateway.endpoint, gateway.account_id, fresh=True)
     if payload.get("replaces"):
         # First, so that no amount of before can be paid beside the new one.
         _deactivate(client, payload["replaces"])
@@ -131,7 +126,7 @@ def _create_page(asked: Asked, gateway: Gateway, payload: dict[str, Any]) -> dic
             "restrictions": {"completed_sessions": {"limit": 1}},
             "inactive_message": "This invoice is settled, or its amount has changed. Please use the link you received last.",
             "payment_intent_data": {"metadata": metadata, "description": name},
-            "metadata": metadata,
+            "metadata": {**metadata, _ENDPOINT: str(gateway.endpoint_id)},
         },
         {"idempotency_key": str(asked.id)},
     )
@@ -198,29 +193,32 @@ def _is_live() -> bool:
     return known is not None and "_live_" in known.key
 
 
-def _disconnect(asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
+def _disconnect(_asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
     """Close an account's pages, then delete the webhook endpoint that was made for it, and the key. The platform's own stay.
 
-    Nobody here would hear of what is paid at such a page any more.
+    Nobody here would hear of what is paid at such a page any more. While there are `more` of them, all else stays: to close them
+    takes the key, and what is paid meanwhile is heard of.
     """
     import stripe  # noqa: PLC0415
 
     platform = gateway.endpoint == secrets.CONNECT
     known = None if platform and gateway.account_id is None else secrets.fresh(gateway.endpoint)
     if known is None:
-        return {}
+        return {"closed": 0, "more": False}
+    client = clients.client(known.key, gateway.account_id if platform else None)
+    closed, more = _close_pages(client, gateway)
+    if more:
+        return {"closed": closed, "more": True}
     try:
-        client = clients.client(known.key, gateway.account_id if platform else None)
-        _close_pages(client, str(asked.tenant_id))
         for one in client.v1.webhook_endpoints.list({"limit": 100}).data if not platform else ():
             if one.url == keys.webhook_url(gateway.endpoint):
                 client.v1.webhook_endpoints.delete(one.id)
     except stripe.StripeError as error:
-        # A key that Stripe does not take any more can delete nothing there; ours of it goes all the same.
+        # A key that may not delete it; ours of it goes all the same.
         if failure(error)["retryable"]:
             raise
     _forget(gateway)
-    return {}
+    return {"closed": closed, "more": False}
 
 
 def _tell_subscriptions(asked: Asked, gateway: Gateway, _payload: dict[str, Any]) -> dict[str, Any]:
@@ -238,15 +236,24 @@ def _tell_subscriptions(asked: Asked, gateway: Gateway, _payload: dict[str, Any]
     return {"subscriptions": count}
 
 
-def _close_pages(client: "stripe.StripeClient", tenant_id: str) -> None:
-    """Close the tenant's pages, so many at a time as can be closed in time. Raises _Unfinished while there are more."""
-    links = client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter()
-    ours = [link.id for link in links if link.metadata.to_dict().get("clientway_tenant") == tenant_id]
-    for link_id in ours[:_MOST_CLOSED]:
-        _deactivate(client, link_id)
-    if len(ours) > _MOST_CLOSED:
-        message = f"{len(ours) - _MOST_CLOSED} pages are still to be closed"
-        raise _Unfinished(message)
+def _close_pages(client: "stripe.StripeClient", gateway: Gateway) -> tuple[int, bool]:
+    """Close the pages that were made through an endpoint, as long as there is time; how many, and whether there are more.
+
+    The account may have others: its owner's own, and those of an endpoint by which it was connected again.
+    """
+    until, closed = time.monotonic() + _CLOSING_SECONDS, 0
+    for link in client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter():
+        if link.metadata.to_dict().get(_ENDPOINT) != str(gateway.endpoint_id):
+            continue
+        if closed and time.monotonic() > until:
+            return closed, True
+        _deactivate(client, link.id)
+        closed += 1
+    return closed, False
+
+
+def _is_patient(payload: Mapping[str, Any]) -> bool:
+    return datetime.fromisoformat(payload["since"]) > datetime.now(UTC) - _PATIENCE
 
 
 def _forget(gateway: Gateway) -> None:

@@ -15,6 +15,8 @@ create table public.stripe_accounts (
   key_hint text check (length(key_hint) <= 20),
   onboarding_url text check (length(onboarding_url) <= 2000),
   error text check (length(error) <= 500),
+  -- What can still be paid at accounts that were given up: it takes a while until all their pages are closed.
+  open_pages integer not null default 0 check (open_pages >= 0),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -23,6 +25,7 @@ create table public.stripe_accounts (
 );
 -- An account is one tenant's: its events could not be told apart otherwise.
 create unique index stripe_accounts_account on public.stripe_accounts (account_id) where account_id is not null and status <> 'disconnected';
+create index stripe_accounts_closing on public.stripe_accounts (account_id) where open_pages > 0;
 
 -- Each event that had its effect, in the transaction of the effect.
 create table public.stripe_events (
@@ -103,13 +106,15 @@ grant select on public.stripe_accounts to clientway_auth;
 reset role;
 set role clientway_auth;
 
--- Whose event it is: the webhook's own path says it, or, for accounts connected to the platform's, the account.
+-- Whose event it is: the webhook's own path says it, or, for accounts connected to the platform's, the account. One that was given
+-- up is heard until its last page is closed, unless it is another tenant's by then.
 create function app.stripe_tenant(p_endpoint uuid, p_account text) returns uuid
 language sql stable security definer set search_path = ''
 begin atomic
   select a.tenant_id from public.stripe_accounts a
    where (p_endpoint is not null and a.endpoint_id = p_endpoint)
-      or (p_endpoint is null and a.mode = 'connect' and a.account_id = p_account and a.status <> 'disconnected');
+      or (p_endpoint is null and a.mode = 'connect' and a.account_id = p_account and (a.status <> 'disconnected' or a.open_pages > 0))
+   order by a.status = 'disconnected' limit 1;
 end;
 
 reset role;
