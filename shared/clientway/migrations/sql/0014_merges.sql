@@ -54,21 +54,34 @@ begin
   end loop;
 end $$;
 
--- Both sides of a merge, and everything that has to be known to decide it. With p_lock both organizations, then both contacts
--- are locked, each in the order of their ids; each look is then newer than the locks.
+-- The organizations of two contacts, and the contacts themselves with those that were merged into them: what a merge writes and
+-- others may be about to.
+create function app.merge_rows(p_one uuid, p_other uuid, out organizations uuid[], out contacts uuid[])
+language sql stable set search_path = '' as $$
+  select array_agg(distinct c.organization_id) filter (where c.organization_id is not null and c.id in (p_one, p_other)), array_agg(c.id order by c.id)
+    from (select x.id, x.organization_id from public.contacts x where x.tenant_id = app.tenant() and x.id in (p_one, p_other)
+          union select x.id, x.organization_id from public.contacts x where x.tenant_id = app.tenant() and x.merged_into in (p_one, p_other)) c;
+$$;
+
+-- Both sides of a merge, and everything that has to be known to decide it. With p_lock the organizations, then the contacts are
+-- locked, each in the order of their ids; each look is then newer than the locks. Where a merge that we waited for has changed
+-- which they are, the locks are let go (by the way out of the block) and taken anew: whoever held some and waited for others could
+-- meet somebody who does the same the other way round.
 create function app.merge_sides(p_one uuid, p_other uuid, p_lock boolean) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
-  orgs uuid[]; seen uuid[]; locked boolean := false; side record; found jsonb := '{}'; counts jsonb; n bigint; t text;
+  wanted record; side record; found jsonb := '{}'; counts jsonb; n bigint; t text;
 begin
-  loop
-    select array_agg(distinct c.organization_id) filter (where c.organization_id is not null) into orgs
-      from public.contacts c where c.tenant_id = app.tenant() and c.id in (p_one, p_other);
-    exit when not p_lock or locked and orgs is not distinct from seen;
-    perform from public.organizations o where o.tenant_id = app.tenant() and o.id = any (orgs) order by o.id for no key update;
-    perform from public.contacts c where c.tenant_id = app.tenant() and c.id in (p_one, p_other) order by c.id for no key update;
-    seen := orgs;
-    locked := true;
+  while p_lock loop
+    wanted := app.merge_rows(p_one, p_other);
+    begin
+      perform from public.organizations o where o.tenant_id = app.tenant() and o.id = any (wanted.organizations) order by o.id for no key update;
+      perform from public.contacts c where c.tenant_id = app.tenant() and c.id = any (wanted.contacts) order by c.id for no key update;
+      exit when wanted is not distinct from app.merge_rows(p_one, p_other);
+      raise exception using errcode = 'CW000';
+    exception when sqlstate 'CW000' then
+      null;
+    end;
   end loop;
 
   for side in select c.id, c.organization_id, to_jsonb(c) as contact from public.contacts c
@@ -479,7 +492,7 @@ end $$;
 do $$
 declare f text;
 begin
-  foreach f in array array['contact_tables()', 'account_tables()', 'worked_on(text, uuid[])', 'merge_sides(uuid, uuid, boolean)',
+  foreach f in array array['contact_tables()', 'account_tables()', 'worked_on(text, uuid[])', 'merge_rows(uuid, uuid)', 'merge_sides(uuid, uuid, boolean)',
     'hand_over(text, text, uuid, uuid, timestamptz, jsonb)', 'set_columns(text, uuid, jsonb, timestamptz)',
     'refresh_organizations(jsonb, timestamptz)', 'moved_ids(jsonb, text)', 'move_worth(jsonb, jsonb, text, timestamptz)', 'write_consents(uuid, jsonb, jsonb, timestamptz)',
     'moved_counts(jsonb)', 'merge_contacts(jsonb)', 'undo_sides(uuid)', 'undo_merge(jsonb)'] loop
