@@ -189,6 +189,23 @@ def test_jobs_are_made_where_the_client_is_by_now(tx, at, client):
     assert [row.address_id for row in jobs(tx, at_home.id)][-1:] == [None]
 
 
+@pytest.mark.parametrize("which", [{}, {"scope": "this_and_following", "from_local": datetime(2026, 3, 16, 9)}], ids=["all", "following"])
+def test_a_change_makes_jobs_where_the_client_is_by_now_and_of_nobody_who_has_left(tx, client, rep, which):
+    former, now = (
+        UUID(json.loads(addresses.create(tx, client, AddressInput(address1=f"{number} Main St", city="Miami")))["id"]) for number in (1, 2)
+    )
+    series = begin(tx, client, address_id=former, assignee_id=rep)
+    kept = {row.id for row in jobs(tx, series.id)}
+    addresses.delete(tx, former, version=1)
+    tx.execute(text("update reps set active = false where tenant_id = app.tenant() and id = :i"), {"i": rep})
+
+    after = change(tx, series, rrule="FREQ=WEEKLY;BYDAY=MO,TH", title="Twice", **which)
+
+    found = {*jobs(tx, series.id), *jobs(tx, after.id)}
+    assert {(row.address_id, row.assignee_id) for row in found if row.id in kept} == {(former, rep)}
+    assert {(row.address_id, row.assignee_id, row.status) for row in found if row.id not in kept} == {(now, None, "scheduled")}
+
+
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [

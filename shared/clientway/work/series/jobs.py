@@ -90,8 +90,11 @@ def make(tx: Tx, rows: Sequence[NewJob]) -> Made:
     )
 
 
-def carry_out(tx: Tx, plan: Plan, series: Row, terms: Terms, *, changed: set[str], most: int) -> Done:
-    """Write what a plan says: `changed` are the columns of the series that the jobs are to take over, `most` how many are made."""
+def carry_out(tx: Tx, plan: Plan, series: Row, terms: Terms, *, changed: set[str], instead: Row, most: int) -> Done:
+    """Write what a plan says: `changed` are the columns of the series that the jobs are to take over, `most` how many are made.
+
+    Those that are made have `instead` in place of what the series has; the others stay with whom and where they are.
+    """
     wanted = plan.create[:most]
     targets = [one for _, one in plan.follow] + list(wanted)
     busy = _busy(tx, series, plan, targets)
@@ -101,7 +104,8 @@ def carry_out(tx: Tx, plan: Plan, series: Row, terms: Terms, *, changed: set[str
     moved = [change for change in changes if change is not None]
     canceled = [_canceled(job, tx.now, UNSCHEDULED) for job in plan.cancel]
     _write(tx, [*moved, *canceled], {job.id: job for job in (*(job for job, _ in plan.follow), *plan.cancel)})
-    made = make(tx, new(series, terms, wanted, busy=[number - len(plan.follow) for number in busy if number >= len(plan.follow)]))
+    taken = [number - len(plan.follow) for number in busy if number >= len(plan.follow) and "assignee_id" not in instead]
+    made = make(tx, new({**series, **instead}, terms, wanted, busy=taken))
     blocked = [_shown(change) for change in moved if (change["status"], change["status_reason"]) == ("blocked", OVERLAP)]
     followed = {job.id for job, _ in plan.follow}
     overlapping = sorted([*blocked, *made.overlapping], key=lambda one: one["start_at"])

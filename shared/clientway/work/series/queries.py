@@ -127,6 +127,8 @@ class Locked:
     """Why nobody works for this client any more."""
     churning: bool
     """Whether nothing but open jobs keeps the organization a client."""
+    instead: dict[str, str | None]
+    """What new jobs have in place of an assignee or an address that is there no longer: nobody, and the client's default one."""
 
 
 # `n` is the series as it is to be, as far as what it refers to goes.
@@ -149,7 +151,7 @@ select to_jsonb(s) as row, (select coalesce(jsonb_agg(j), '[]') from j) as jobs,
        o.lifecycle_stage = 'client' and exists (
          select from client_accounts q
           where q.tenant_id = app.tenant() and q.organization_id = o.id and q.status in ('cancelled', 'churned')) as churning,
-       (s.version, s.materialized_until) is distinct from (
+       c.default_address_id, (s.version, s.materialized_until) is distinct from (
          select row(q.version, q.materialized_until) from job_series q where q.tenant_id = app.tenant() and q.id = s.id) as stale
   from s join o on true
   cross join lateral jsonb_populate_record(cast(row(s.*) as job_series), cast(:changes as jsonb)) n{_FOUND.format(g="n")}
@@ -167,7 +169,9 @@ def lock(tx: Tx, series_id: UUID, changes: Row) -> Locked | None:
         found = tx.execute(_LOCK, given).one_or_none()
     if found is None:
         return None
-    return Locked(found.row, found.jobs, found.missing, Terms(found.title, found.price_cents), found.gone, found.churning)
+    default = None if found.default_address_id is None else str(found.default_address_id)
+    instead = {name: one for name, one in (("assignee_id", None), ("address_id", default)) if name in found.missing}
+    return Locked(found.row, found.jobs, found.missing, Terms(found.title, found.price_cents), found.gone, found.churning, instead)
 
 
 def update(tx: Tx, before: Row, changes: Row, successor: Row | None = None) -> dict[str, Any]:

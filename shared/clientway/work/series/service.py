@@ -153,7 +153,7 @@ def _revise(
     else:
         successor = {**after, **progress, "id": str(uuid7()), "split_from": locked.row["id"]}
         row = queries.update(tx, locked.row, former, successor)
-    done = jobs.carry_out(tx, plan, row, locked.terms, changed=set(changes), most=MOST_AT_ONCE)
+    done = jobs.carry_out(tx, plan, row, locked.terms, changed=set(changes), instead=locked.instead, most=MOST_AT_ONCE)
     action = "job_series.updated" if former is None else "job_series.split"
     effects.audit(tx, action, "job_series", UUID(locked.row["id"]), {**changes, "series_id": row["id"]})
     ids = [*done.made.ids, *done.moved, *done.canceled]
