@@ -22,6 +22,12 @@ hypothesis.settings.load_profile("clientway")
 pytest_plugins = ["tests.fixtures", "tests.plans", "tests.fake_stripe"]
 
 TEMPLATE = "clientway_template"
+# Who waits for a row is told so after two seconds (tests/test_connections.py), which whoever holds it may take on a busy machine.
+PATIENCE = [
+    ("clientway_app", "lock_timeout = '6s'"),
+    ("clientway_app", "statement_timeout = '6500ms'"),
+    ("clientway_job", "lock_timeout = '6s'"),
+]
 ENVIRONMENT = {
     "CLIENTWAY_SIGNING_KEY": "test-signing-key-test-signing-key-0",
     "CLIENTWAY_IDENTITY_KEY": "test-identity-key-test-identity-key",
@@ -84,11 +90,14 @@ def database(server: postgres.Server) -> str:
     """The name of this worker's own copy of the migrated database."""
     name = f"clientway_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     clone(server, name)
+    changes = [f"alter role {role} in database {name} set {setting}" for role, setting in PATIENCE]
     if mutant := os.environ.get("CLIENTWAY_MUTANT"):
-        mutated = create_engine(_driver(server.url(name)), isolation_level="AUTOCOMMIT")
-        with mutated.connect() as connection:
-            connection.exec_driver_sql(mutant)
-        mutated.dispose()
+        changes.append(mutant)
+    changed = create_engine(_driver(server.url(name)), isolation_level="AUTOCOMMIT")
+    with changed.connect() as connection:
+        for change in changes:
+            connection.exec_driver_sql(change)
+    changed.dispose()
     return name
 
 
