@@ -4,7 +4,6 @@ from clientway.lifecycle.stages.queries import WEIGHED
 from clientway.lifecycle.stages.rules import Facts, Stage, progress
 from clientway.lifecycle.timeline.rules import (
     BY_HAND,
-    ENGAGEMENT,
     PORTAL_VISIBLE,
     TOUCH,
     TRAITS,
@@ -65,4 +64,3 @@ def test_the_portal_hides_notes_stages_and_what_was_observed():
 
 def test_neither_mail_that_went_out_nor_an_open_is_a_touch():
     assert not {ActivityType.EMAIL_SENT, ActivityType.EMAIL_OPENED, ActivityType.NOTE_ADDED} & TOUCH
-    assert ActivityType.EMAIL_OPENED in ENGAGEMENT

@@ -31,6 +31,14 @@ def read(tx: Tx, field_id: UUID) -> Any:
     return one(tx.execute(text(statement), {"id": field_id}).one_or_none())
 
 
+_HOLD = text("select from tenants t where t.tenant_id = app.tenant() for no key update")
+
+
+def hold(tx: Tx) -> None:
+    """Have others who add a field wait: who counts the fields after this counts theirs."""
+    tx.execute(_HOLD)
+
+
 _INSERT = text(f"""
 with written as (
   insert into custom_fields (id, key, label, kind, options, required, position, created_at, updated_at)

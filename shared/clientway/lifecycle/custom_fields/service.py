@@ -50,6 +50,7 @@ def read(tx: Tx, field_id: UUID) -> Any:
 def create(tx: Tx, field: CustomFieldCreate) -> Any:
     """Add a field. Raises CustomFieldExists, TooManyCustomFields (409)."""
     field_id = uuid7()
+    queries.hold(tx)
     answer = queries.insert(tx, {"id": field_id, **field.model_dump()}, most=MOST)
     if answer is None:
         holder = queries.holder(tx, field.key)
@@ -75,8 +76,10 @@ def change(tx: Tx, field_id: UUID, patch: CustomFieldPatch, *, version: int) -> 
         raise Unprocessable("The field breaks a rule.", errors=[FieldError("#/options", "no_select", "only a select has options")])
     archived = sent.pop("archived", row.archived_at is not None)
     after = {"label": row.label, "options": row.options, "required": row.required, "position": row.position, **sent}
-    if row.archived_at is not None and not archived and queries.count(tx) >= MOST:
-        raise _too_many()
+    if row.archived_at is not None and not archived:
+        queries.hold(tx)
+        if queries.count(tx) >= MOST:
+            raise _too_many()
     answer = queries.update(tx, field_id, {**after, "archived_at": (row.archived_at or tx.now) if archived else None})
     effects.audit(tx, "custom_field.updated", "custom_field", field_id, patch.model_dump(mode="json", exclude_unset=True))
     return answer

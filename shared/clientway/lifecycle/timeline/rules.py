@@ -59,12 +59,11 @@ class ActivityType(StrEnum):
 class Traits:
     """Meaning of an activity type.
 
-    portal: a client may see it by default. engagement: the client did something. touch: it counts for "days since last
-    touch". fact: the field of `stages.rules.Facts` that it can change, so that the stage has to be looked at again.
+    portal: a client may see it by default. touch: it counts for "days since last touch". fact: the field of
+    `stages.rules.Facts` that it can change, so that the stage has to be looked at again.
     """
 
     portal: bool = False
-    engagement: bool = False
     touch: bool = False
     fact: str | None = None
 
@@ -73,24 +72,24 @@ class Traits:
 # nor what staff wrote for each other. Mail that merely went out is no touch: newsletters would keep every account fresh.
 TRAITS: Final = {
     ActivityType.EMAIL_SENT: Traits(),
-    ActivityType.EMAIL_OPENED: Traits(engagement=True, fact="opened_by_human"),
-    ActivityType.EMAIL_CLICKED: Traits(engagement=True, touch=True, fact="clicked"),
-    ActivityType.EMAIL_REPLIED: Traits(engagement=True, touch=True, fact="replied"),
+    ActivityType.EMAIL_OPENED: Traits(fact="opened_by_human"),
+    ActivityType.EMAIL_CLICKED: Traits(touch=True, fact="clicked"),
+    ActivityType.EMAIL_REPLIED: Traits(touch=True, fact="replied"),
     ActivityType.CALL_OUTBOUND: Traits(touch=True),
-    ActivityType.CALL_INBOUND: Traits(engagement=True, touch=True),
+    ActivityType.CALL_INBOUND: Traits(touch=True),
     ActivityType.MEETING_SCHEDULED: Traits(portal=True, touch=True, fact="quote_sent_or_call_scheduled"),
-    ActivityType.MEETING_COMPLETED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.MEETING_COMPLETED: Traits(portal=True, touch=True),
     ActivityType.QUOTE_SENT: Traits(portal=True, touch=True, fact="quote_sent_or_call_scheduled"),
-    ActivityType.QUOTE_VIEWED: Traits(engagement=True, touch=True),
-    ActivityType.QUOTE_ACCEPTED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.QUOTE_VIEWED: Traits(touch=True),
+    ActivityType.QUOTE_ACCEPTED: Traits(portal=True, touch=True),
     ActivityType.DEAL_CREATED: Traits(fact="has_open_deal"),
     ActivityType.DEAL_STAGE_CHANGED: Traits(),
     ActivityType.DEAL_WON: Traits(fact="has_open_deal"),
     ActivityType.DEAL_LOST: Traits(fact="last_open_deal_lost"),
-    ActivityType.TICKET_CREATED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.TICKET_CREATED: Traits(portal=True, touch=True),
     ActivityType.TICKET_RESOLVED: Traits(portal=True, touch=True),
-    ActivityType.PORTAL_LOGIN: Traits(engagement=True, touch=True),
-    ActivityType.DOCUMENT_DOWNLOADED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.PORTAL_LOGIN: Traits(touch=True),
+    ActivityType.DOCUMENT_DOWNLOADED: Traits(portal=True, touch=True),
     ActivityType.STAGE_CHANGED: Traits(),
     ActivityType.NOTE_ADDED: Traits(),
     ActivityType.JOB_SCHEDULED: Traits(portal=True, touch=True),
@@ -103,10 +102,10 @@ TRAITS: Final = {
     ActivityType.INVOICE_PAID: Traits(portal=True),
     ActivityType.INVOICE_VOIDED: Traits(portal=True),
     ActivityType.INVOICE_UNCOLLECTIBLE: Traits(),
-    ActivityType.PAYMENT_RECEIVED: Traits(portal=True, engagement=True, touch=True),
+    ActivityType.PAYMENT_RECEIVED: Traits(portal=True, touch=True),
     ActivityType.PAYMENT_FAILED: Traits(),
     ActivityType.PAYMENT_REFUNDED: Traits(portal=True),
-    ActivityType.PAYMENT_DISPUTED: Traits(engagement=True),
+    ActivityType.PAYMENT_DISPUTED: Traits(),
     ActivityType.DISPUTE_CLOSED: Traits(),
     ActivityType.CREDIT_ISSUED: Traits(portal=True),
     ActivityType.SUBSCRIPTION_CHANGED: Traits(),
@@ -115,14 +114,13 @@ TRAITS: Final = {
     ActivityType.CONTACT_UPDATED: Traits(),
     ActivityType.CONSENT_CHANGED: Traits(),
     ActivityType.SMS_SENT: Traits(),
-    ActivityType.SMS_REPLIED: Traits(engagement=True, touch=True, fact="replied"),
+    ActivityType.SMS_REPLIED: Traits(touch=True, fact="replied"),
 }
 
 BY_HAND: Final = tuple(ActivityType)[: tuple(ActivityType).index(ActivityType.NOTE_ADDED) + 1]
 """What somebody may write who saw it happen. The others are written by the product, together with the change they tell of."""
 
 PORTAL_VISIBLE: Final = frozenset(kind for kind, traits in TRAITS.items() if traits.portal)
-ENGAGEMENT: Final = frozenset(kind for kind, traits in TRAITS.items() if traits.engagement)
 TOUCH: Final = frozenset(kind for kind, traits in TRAITS.items() if traits.touch)
 
 
