@@ -156,6 +156,7 @@ def test_a_template_may_show_where_to_unsubscribe(stage, mail, tenant):
         ({"data": {"score": [1]}}, None, None),
         ({"data": {"__class__": "x"}}, None, None),
         ({"template": "empty", "data": {}}, "#/data", "says_nothing"),
+        ({"subject": "{{ data.x }}"}, "#/data", "says_nothing"),
     ],
 )
 def test_what_makes_no_sense_says_where(stage, mail, body, pointer, code):

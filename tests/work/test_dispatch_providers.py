@@ -43,6 +43,20 @@ def test_what_the_provider_refuses_for_good_is_not_tried_again(reminding):
     assert set(reminding.states(job).values()) == {("failed", "invalid: no such number")}
 
 
+def test_what_would_say_nothing_is_not_sent(reminding):
+    job = reminding.book(2 * HOUR)
+    reminding.write(
+        """insert into message_templates (tenant_id, id, key, name, channel, subject, body_text)
+           values (:t, gen_random_uuid(), 'job_upcoming', 'Ours', 'sms', null, '{{ invoice.number }}'),
+                  (:t, gen_random_uuid(), 'job_upcoming', 'Ours', 'email', '{{ invoice.number }}', 'See you')"""
+    )
+
+    assert reminding.dispatch().states == {"skipped": 2}
+    assert set(reminding.states(job).values()) == {("skipped", "empty_message")}
+    assert reminding.providers.sent == []
+    assert reminding.at(reminding.now + HOUR).states == {}
+
+
 @pytest.mark.parametrize("failure", [Unclear("timed out"), ZeroDivisionError()])
 def test_where_nobody_knows_it_is_sent_again_under_the_same_id(reminding, failure):
     job = reminding.book(2 * HOUR)

@@ -64,7 +64,7 @@ class Result:
     """What came of a send. `delay`: seconds until it is tried again. `back`: that it was tried does not count, if it was at all."""
 
     id: UUID
-    state: Literal["sent", "failed", "unknown", "queued"]
+    state: Literal["sent", "failed", "unknown", "queued", "skipped"]
     reason: str | None = None
     provider_message_id: str | None = None
     delay: float | None = None
@@ -201,14 +201,14 @@ with given as materialized (
   update campaign_sends s
      set state = r.state, reason = r.reason, provider_message_id = r.provider_message_id,
          due_at = cast(:now as timestamptz) + r.delay * interval '1 second',
-         attempts = s.attempts - case when r.back then 1 else 0 end,
+         attempts = s.attempts - case when r.back or r.state = 'skipped' then 1 else 0 end,
          sent_at = case when r.state = 'sent' then cast(:now as timestamptz) end,
-         address = case when r.state <> 'queued' then s.address end,
-         consent_event_id = case when r.state <> 'queued' then s.consent_event_id end,
+         address = case when r.state not in ('queued', 'skipped') then s.address end,
+         consent_event_id = case when r.state not in ('queued', 'skipped') then s.consent_event_id end,
          lease_until = null, lease_token = null, updated_at = :now
     from given r
    where s.tenant_id = app.tenant() and s.id = r.id and s.lease_token = :token
-     and (s.state = 'sending' or s.state = 'unknown' and r.state in ('sent', 'failed'))
+     and (s.state = 'sending' or s.state = 'unknown' and r.state in ('sent', 'failed', 'skipped'))
   returning s.id, s.contact_id, s.state, r.activity
 ), reached as materialized (
   select c.id, c.organization_id, d.id as send_id, d.activity

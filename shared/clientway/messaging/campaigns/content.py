@@ -37,9 +37,12 @@ def variables(person: Mapping[str, Any]) -> dict[str, Any]:
 def message(
     source: Source, *, channel: str, purpose: str, of: MessagingSettings, recipient: Mapping[str, Any], unsubscribe_url: str
 ) -> Rendered:
-    """The message for a recipient (`variables` of theirs). Marketing says whom it is from and how to end it."""
+    """The message for a recipient (`variables` of theirs). Marketing says whom it is from and how to end it.
+
+    One that is `empty` is left as it is: nobody is sent it.
+    """
     rendered = templates.render(source, {**recipient, "tenant": of.variables, "unsubscribe_url": unsubscribe_url})
-    if purpose != "marketing":
+    if purpose != "marketing" or rendered.empty:
         return rendered
     if channel == "sms":
         return templates.with_opt_out(rendered)

@@ -18,12 +18,12 @@ from clientway.messaging.policy import rules as policy
 from clientway.messaging.segments.service import Where
 from clientway.messaging.settings import service as settings
 from clientway.messaging.settings.service import MessagingSettings
-from clientway.messaging.templates.rules import segments_of
+from clientway.messaging.templates.rules import Rendered, segments_of
 
 SHOWN: Final = 5
 SHOWN_OF_REASON: Final = 3
 MEASURED: Final = 200
-"""Recipients whose text message is made, to see how long it gets."""
+"""Recipients whose message is made, to see how long a text gets and whether it says something at all."""
 
 
 def run(tx: Tx, campaign_id: UUID) -> CampaignDryRun:
@@ -42,7 +42,8 @@ def run(tx: Tx, campaign_id: UUID) -> CampaignDryRun:
     parts = audience.parts(campaign, found.hash)
     when = _when(campaign, of, found.zones, max(tx.now, campaign["scheduled_at"] or tx.now))
     expired = sum(count for at, count in when if at is None)
-    parts_each = _measured(campaign, of, found.people)
+    made = _made(campaign, of, found.people)
+    parts_each = None if campaign["channel"] == "email" else _average([segments_of(one.text) for one in made])
     each = of.email_cost_micros if parts_each is None else of.sms_segment_cost_micros * parts_each
     looked_at = {
         "at": tx.now,
@@ -55,7 +56,7 @@ def run(tx: Tx, campaign_id: UUID) -> CampaignDryRun:
         "cost_micros": round(each * (counts.to_send - expired)),
         "currency": found.currency,
         "sms_segments": parts_each,
-        "warnings": _warnings(campaign, counts, expired, parts_each),
+        "warnings": _warnings(campaign, counts, expired, parts_each, made),
     }
     queries.write(tx, campaign_id, {"dry_run": looked_at, "dry_run_hash": looked_at["hash"], "dry_run_at": tx.now})
     version = campaign["version"] + 1
@@ -87,7 +88,7 @@ def _look(tx: Tx, campaign: Mapping[str, Any], segment: Where) -> Any:
                 select c.id as contact_id, p.reason,
                        coalesce(nullif(concat_ws(' ', c.first_name, c.last_name), ''), c.email, c.phone, '') as name
                   from picked p join contacts c on c.tenant_id = app.tenant() and c.id = p.id) s) as sample,
-             {measured if campaign["channel"] == "sms" else "'[]'::json"} as people,
+             {measured} as people,
              {grouped if held_back else "(select json_build_array(json_build_object('count', count(*))) from reached)"} as zones"""
     return tx.execute(text(statement), segment.parameters).one()
 
@@ -122,30 +123,24 @@ def _when(
     return [*sorted(hours.items()), *([(None, never)] if never else [])]
 
 
-def _measured(campaign: Mapping[str, Any], of: MessagingSettings, people: Iterable[Mapping[str, Any]]) -> float | None:
-    """How many parts a text message has, on average over some of its recipients; None for a mail."""
-    if campaign["channel"] != "sms":
-        return None
-    source = content.source(campaign)
-    made = [
-        content.message(
-            source,
-            channel="sms",
-            purpose=campaign["purpose"],
-            of=of,
-            recipient=content.variables(person),
-            unsubscribe_url=content.sample_url(),
-        )
-        for person in people
-    ]
-    return round(sum(segments_of(one.text) for one in made) / len(made), 2) if made else 0.0
+def _made(campaign: Mapping[str, Any], of: MessagingSettings, people: Iterable[Mapping[str, Any]]) -> list[Rendered]:
+    """The messages of some of the recipients."""
+    source, url = content.source(campaign), content.sample_url()
+    kind = {"channel": campaign["channel"], "purpose": campaign["purpose"], "of": of, "unsubscribe_url": url}
+    return [content.message(source, recipient=content.variables(person), **kind) for person in people]
 
 
-def _warnings(campaign: Mapping[str, Any], counts: Counts, expired: int, parts_each: float | None) -> list[str]:
+def _average(parts: list[int]) -> float:
+    return round(sum(parts) / len(parts), 2) if parts else 0.0
+
+
+def _warnings(campaign: Mapping[str, Any], counts: Counts, expired: int, parts_each: float | None, made: list[Rendered]) -> list[str]:
     """What somebody who looks at it should not miss."""
     told = []
     if not counts.to_send:
         told.append("Nobody gets it.")
+    if empty := sum(one.empty for one in made):
+        told.append(f"It says nothing to {empty} of {len(made)} recipients looked at, for whom it renders empty: they get nothing.")
     if expired:
         told.append(f"{expired:,} cannot be reached before it ends.")
     if counts.to_send < counts.total / 2:

@@ -16,7 +16,7 @@ from clientway.messaging.campaigns.service import CampaignRefused, absent, refus
 from clientway.messaging.mails import service as mails
 from clientway.messaging.policy import sql as policy
 from clientway.messaging.settings import service as settings
-from clientway.messaging.templates.rules import Rendered, segments_of
+from clientway.messaging.templates.rules import EMPTY, Rendered, segments_of
 from clientway.messaging.templates.variables import SAMPLE
 
 
@@ -50,7 +50,7 @@ def preview(tx: Tx, campaign_id: UUID, contact_id: UUID | None) -> CampaignPrevi
         html=rendered.html,
         headers=headers,
         sms_segments=None if mail else segments_of(rendered.text),
-        excluded=None if person is None else person["reason"],
+        excluded=(None if person is None else person["reason"]) or (EMPTY if rendered.empty else None),
     )
 
 
@@ -62,6 +62,8 @@ def send_test(tx: Tx, campaign_id: UUID, asked: CampaignTest) -> Any:
     seen = preview(tx, campaign_id, asked.contact_id)
     if seen.subject is None:
         errors.append(FieldError("#/to", "other_channel", "a text message cannot be tested by mail: look at its preview"))
+    if seen.excluded == EMPTY:
+        errors.append(FieldError("#/contact_id", "says_nothing", "the message would be empty"))
     if errors:
         raise CampaignRefused("The test cannot be sent.", errors=errors)
     effects.audit(tx, "campaign.tested", "campaign", campaign_id, {"to": to})

@@ -18,8 +18,10 @@ Reason = Literal[
     "consent_denied",
     "consent_missing",
     "same_address",
+    "empty_message",
 ]
-"""Why somebody of the audience gets nothing; the policy's, and that another contact of the campaign has the same address."""
+"""Why somebody of the audience gets nothing: the policy's, that another contact of the campaign has the same address, and that the
+message would say nothing, which shows when it is made."""
 
 CHUNK: Final = 100
 """Recipients that one message of the queue stands for."""

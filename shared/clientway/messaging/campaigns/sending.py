@@ -22,6 +22,7 @@ from clientway.messaging.delivery import calls, providers
 from clientway.messaging.delivery.message import OPTED_OUT, OPTED_OUT_SAID, THROTTLED, Outgoing, Refused, Unclear
 from clientway.messaging.delivery.pace import Came, Pace
 from clientway.messaging.suppressions import service as suppressions
+from clientway.messaging.templates.rules import EMPTY
 from clientway.schemas import Id, Schema
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,9 @@ class _Worker:
             return []
         content = self.content
         results = calls.at_once(lambda one: self._one(content, one), recipients)
-        self.pace.felt([came(one) for one in results])
+        asked = [came(one) for one in results if one.state != "skipped"]
+        if asked:
+            self.pace.felt(asked)
         if self.pace.tired:
             # The provider is away, or our account is in trouble: that says nothing about these messages. Whose answer was
             # lost stays unknown all the same; but no more become so than are on their way when it is seen.
@@ -152,6 +155,8 @@ class _Worker:
         except Exception:
             logger.exception("a message could not be written", extra={"send_id": str(to.id)})
             return Result(to.id, "failed", "the message could not be written")
+        if message is None:
+            return Result(to.id, "skipped", EMPTY)
         try:
             return Result(to.id, "sent", provider_message_id=providers.send(message, once=True))
         except Refused as refused:
@@ -206,13 +211,18 @@ def came(result: Result) -> Came:
     return "troubled" if result.delay is not None or result.state == "unknown" else "answered"
 
 
-def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing:
-    """The message for a recipient as the provider takes it. Raises TemplateRefused for words that cannot be used."""
+def outgoing(tenant_id: UUID, content: Content, to: Recipient) -> Outgoing | None:
+    """The message for a recipient as the provider takes it; None for one that would say nothing.
+
+    Raises TemplateRefused for words that cannot be used.
+    """
     marketing, email = content.purpose == "marketing", content.channel == "email"
     url = links.unsubscribe_url(tenant_id, to.contact_id, content.channel, send_id=to.id)
     rendered = contents.message(
         content.source, channel=content.channel, purpose=content.purpose, of=content.settings, recipient=to.variables, unsubscribe_url=url
     )
+    if rendered.empty:
+        return None
     return Outgoing(
         kind="campaign_send", id=to.id, tenant_id=tenant_id, channel=content.channel, to=(to.address,), text=rendered.text,
         subject=rendered.subject, html=rendered.html, from_name=content.settings.sender_name, reply_to=content.settings.reply_to,

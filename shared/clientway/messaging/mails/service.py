@@ -59,7 +59,7 @@ def create(tx: Tx, asked: EmailMessageCreate) -> Any:
         source = Source(asked.subject, source.text, source.html)
     of = messaging_settings.of(tx)
     rendered = rules.render(source, {**recipient, "tenant": of.variables, "data": asked.data})
-    if not rendered.text.strip():
+    if rendered.empty:
         raise Unprocessable("The mail would be empty.", errors=[FieldError("#/data", "says_nothing", "the template renders empty with it")])
     message_id = uuid7()
     row = {

@@ -1,6 +1,10 @@
-"""Where in a page of HTML a variable may stand: escaping makes it harmless in text and between quotes, and nowhere else."""
+"""Where in a page of HTML a variable may stand, and whether there is anything to be seen on it.
+
+Escaping makes a variable harmless in text and between quotes, and nowhere else.
+"""
 
 import re
+from html import unescape
 from typing import Final
 
 MARK: Final = "\x00"
@@ -10,6 +14,10 @@ _IN_TAG = re.compile(f"[{MARK}\"'>]")
 # Letter for letter: lowering may lengthen what is not ASCII.
 _SMALL: Final = {one: one + 32 for one in range(ord("A"), ord("Z") + 1)}
 _RAW: Final = frozenset({"script", "style"})
+# What a blank is, and what a mail uses like one: characters of no width.
+_SEEN = re.compile("[^\\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]")
+_UNSEEN: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in (*_RAW, "title")}
+_PICTURES: Final = frozenset({"img", "svg", "video"})
 
 
 def misplaced(page: str) -> str | None:
@@ -26,6 +34,39 @@ def misplaced(page: str) -> str | None:
             if MARK in page[end:at]:
                 return f"no variables in <{name}>"
     return None
+
+
+def blank(text: str) -> bool:
+    """Whether nothing of a text can be seen."""
+    return _SEEN.search(text) is None
+
+
+def blank_page(page: str) -> bool:
+    """Whether nothing of a page can be seen, no character and no picture. Reads no further than the first, and once at most."""
+    at = 0
+    while True:
+        start = page.find("<", at)
+        text = page[at:] if start < 0 else page[at:start]
+        if not blank(text) and not blank(unescape(text)):
+            return False
+        if start < 0:
+            return True
+        if page.startswith("<!--", start):
+            closing = page.find("-->", start)
+            at = len(page) if closing < 0 else closing + 3
+        elif (tag := _TAG.match(page, start)) is not None:
+            name = tag[1].lower()
+            if name in _PICTURES:
+                return False
+            at = _end(page, tag.end()) or len(page)
+            if name in _UNSEEN:
+                closed = _UNSEEN[name].search(page, at)
+                at = len(page) if closed is None else closed.start()
+        elif page.startswith(("<!", "<?", "</"), start):
+            at = page.find(">", start) + 1 or len(page)
+        else:
+            # A sign like any other.
+            return False
 
 
 def _end(page: str, at: int) -> int | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clientway.errors import FieldError, Unprocessable
 from clientway.messaging.delivery.message import line
-from clientway.messaging.templates import filters
+from clientway.messaging.templates import filters, markup
 from clientway.messaging.templates.tree import Broken, Part, read
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ LONGEST_TEXT_MESSAGE: Final = 1_600
 LONGEST_VALUE: Final = 5_000
 """Characters of one variable; more is cut off. With at most 100 expressions it bounds what a template makes."""
 LONGEST_SUBJECT: Final = 250
+EMPTY: Final = "empty_message"
+"""The reason why a message that would say nothing is not sent."""
 OPT_OUT: Final = "Reply STOP to opt out"
-_NO_SUBJECT: Final = "(no subject)"
 _SAYS_STOP = re.compile(r"\b(?:reply|text|send|respond)\b[^.\n]{0,20}\bstop\b", re.IGNORECASE)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMPILED = 128
@@ -57,6 +58,8 @@ class Rendered:
     subject: str | None
     text: str
     html: str | None
+    empty: bool = False
+    """Whether it says nothing, to some reader at least: nobody is sent such a message."""
 
 
 def check(channel: str, subject: str | None, text: str, html: str | None = None) -> list[FieldError]:
@@ -70,6 +73,9 @@ def check(channel: str, subject: str | None, text: str, html: str | None = None)
     parts = {"subject": subject, "body_text": text, "body_html": html if channel == "email" else None}
     for name, source in parts.items():
         if source is None or any(error.pointer == f"#/{name}" for error in errors):
+            continue
+        if markup.blank(source):
+            errors.append(FieldError(f"#/{name}", "says_nothing", "nothing but blanks"))
             continue
         most = LONGEST_SMS if channel == "sms" else LONGEST[name]
         if len(source) > most:
@@ -101,9 +107,11 @@ def render(source: Source, variables: Mapping[str, Any]) -> Rendered:
     given = _values(compiled.variables, variables)
     text = compiled.text.render(given)
     if compiled.subject is None or compiled.html is None:
-        return Rendered(None, text.strip()[:LONGEST_TEXT_MESSAGE], None)
+        return Rendered(None, text.strip()[:LONGEST_TEXT_MESSAGE], None, empty=markup.blank(text))
     subject = line(compiled.subject.render(given))[:LONGEST_SUBJECT]
-    return Rendered(subject or _NO_SUBJECT, text, compiled.html.render(given))
+    html = compiled.html.render(given)
+    empty = markup.blank(subject) or markup.blank(text) or (source.html is not None and markup.blank_page(html))
+    return Rendered(subject, text, html, empty=empty)
 
 
 def with_footer(rendered: Rendered, postal_address: str | None, unsubscribe_url: str) -> Rendered:

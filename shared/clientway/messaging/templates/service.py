@@ -139,10 +139,12 @@ def preview(tx: Tx, asked: TemplatePreview) -> TemplatePreviewed:
     # Nobody is unsubscribed by whoever looks at a preview.
     url = f"{settings().public_url}/u/preview"
     rendered = rules.render(shown, {**recipient, "tenant": of.variables, "unsubscribe_url": url, "data": {**sample, **asked.data}})
-    warnings = []
+    warnings = (
+        [PreviewWarning(code=rules.EMPTY, message="It says nothing: whom it renders empty for gets no message.")] if rendered.empty else []
+    )
     if asked.purpose == "marketing":
         finished = rules.with_footer(rendered, of.postal_address, url)
-        warnings = _warnings(rendered, finished, of.postal_address, url)
+        warnings += _warnings(rendered, finished, of.postal_address, url)
         rendered = finished
     segments = rules.segments_of(rendered.text) if channel == "sms" else None
     if segments is not None and segments > 1:

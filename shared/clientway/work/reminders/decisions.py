@@ -52,7 +52,7 @@ class Outcome:
     """What came of asking the provider."""
 
     id: UUID
-    state: Literal["sent", "scheduled", "failed"]
+    state: Literal["sent", "scheduled", "failed", "skipped"]
     reason: str | None = None
     next_at: datetime | None = None
     provider_message_id: str | None = None
@@ -70,10 +70,12 @@ def again(row: Any, reason: str, now: datetime) -> Outcome:
     return Outcome(row.id, "scheduled", reason, next_at)
 
 
-def message(row: Any, source: templates.Source, of: MessagingSettings, tenant_id: UUID) -> Outgoing:
-    """The reminder as the provider takes it, by its row of `claiming.look`. Raises TemplateRefused."""
+def message(row: Any, source: templates.Source, of: MessagingSettings, tenant_id: UUID) -> Outgoing | None:
+    """The reminder as the provider takes it, by its row of `claiming.look`; None for one that would say nothing. Raises TemplateRefused."""
     about = {"job": _job(row)} if row.type == "job_upcoming" else {"invoice": _invoice(row)}
     rendered = templates.render(source, {**person(row._mapping), **about, "tenant": of.variables})  # noqa: SLF001  (SQLAlchemy's name)
+    if rendered.empty:
+        return None
     return Outgoing(
         kind="reminder", id=row.id, tenant_id=tenant_id, channel=row.channel, to=(row.address,), text=rendered.text,
         subject=rendered.subject, html=rendered.html, from_name=of.sender_name, reply_to=of.reply_to, sms_sender=of.sms_sender,

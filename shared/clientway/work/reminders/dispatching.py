@@ -26,7 +26,7 @@ from clientway.messaging.settings import service as messaging
 from clientway.messaging.settings.service import MessagingSettings
 from clientway.messaging.suppressions import service as suppressions
 from clientway.messaging.templates import service as templates
-from clientway.messaging.templates.rules import Source
+from clientway.messaging.templates.rules import EMPTY, Source
 from clientway.work.reminders import claiming, decisions, planning, rules
 from clientway.work.reminders.claiming import Due
 from clientway.work.reminders.decisions import Decision, Outcome
@@ -157,8 +157,8 @@ def _send_all(batch: Batch, done: Dispatched, *, now: Clock, until: Callable[[],
         following, waiting = waiting[:most], waiting[most:]
         part = settle(batch, part, outcomes, following, done, now=now)
         outcomes = at_once(lambda row: send(batch, words, row, now), part)
-        if outcomes:
-            pace.felt([_came(one) for one in outcomes])
+        if asked := [_came(one) for one in outcomes if one.state != "skipped"]:
+            pace.felt(asked)
         # What is too much for the provider now stays claimed and is asked for again, a little later.
         throttled = {one.id for one in outcomes if one.untried}
         outcomes = [one for one in outcomes if not one.untried]
@@ -181,6 +181,8 @@ def send(batch: Batch, words: Words, row: Any, now: Clock) -> Outcome:
     """Hand one over to its provider, and tell what came of it; never raises."""
     try:
         outgoing = decisions.message(row, words.sources[row.type, row.channel], words.of, batch.tenant_id)
+        if outgoing is None:
+            return Outcome(row.id, "skipped", EMPTY)
         return Outcome(row.id, "sent", provider_message_id=providers.send(outgoing, once=False))
     except Refused as refusal:
         return _refused(row, refusal, now())
