@@ -457,14 +457,17 @@ begin
    where s.tenant_id = app.tenant() and s.contact_id = m.survivor_id and s.channel = r.channel and s.purpose = r.purpose;
 
   -- What was paid since for nothing but what goes back goes back with it, and each dispute with its payment.
-  with theirs as (
+  with back as materialized (
+    select j::uuid as id from jsonb_array_elements_text(coalesce(billed, '[]')) j
+  ), paying as materialized (
+    select distinct z.payment_id from back b join public.allocations z on z.tenant_id = app.tenant() and z.invoice_id = b.id
+     where z.released_at is null
+  ), theirs as (
     select x.payment_id, (array_agg(y.organization_id))[1] as organization_id, (array_agg(y.contact_id))[1] as contact_id
-      from public.allocations x join public.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id
-     where x.tenant_id = app.tenant() and x.released_at is null
-       and x.payment_id in (select z.payment_id from public.allocations z
-                             where z.tenant_id = app.tenant() and z.released_at is null
-                               and z.invoice_id in (select j::uuid from jsonb_array_elements_text(coalesce(billed, '[]')) j))
-     group by x.payment_id having bool_and(coalesce(billed, '[]') ? y.id::text)
+      from paying p join public.allocations x on x.tenant_id = app.tenant() and x.payment_id = p.payment_id and x.released_at is null
+      join public.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id
+      left join back b on b.id = y.id
+     group by x.payment_id having bool_and(b.id is not null)
   )
   update public.payments x
      set organization_id = g.organization_id, contact_id = case when x.contact_id = m.survivor_id then g.contact_id else x.contact_id end,
