@@ -193,6 +193,21 @@ def test_what_stands_elsewhere_is_worth_what_came_in_and_was_not_given_back():
     assert {(entry.payment_id, entry.invoice_id) for entry in some.entries} == {(payment.id, None)}
 
 
+def test_what_stands_elsewhere_is_worth_nothing_of_the_tax_in_it():
+    some = books(payments=(120,))
+    [payment] = some.payments.values()
+    payment.settles_elsewhere, payment.tax_cents = True, 20
+    refund_id = uuid7()
+
+    some.settle_elsewhere(payment.id, AT)
+    some.refund(payment.id, refund_id, 1, AT, invoice_id=None, reopen=False)
+    some.unrefund(payment.id, refund_id, 1, {}, AT, reopened=False)
+    some.refund(payment.id, uuid7(), 60, AT, invoice_id=None, reopen=False)
+    some.lose(payment.id, uuid7(), 60, AT)
+
+    assert [entry.amount_cents for entry in some.entries] == [100, -1, 1, -50, -50]
+
+
 def test_a_refund_that_came_back_stands_again_where_it_was_taken_and_nowhere_else():
     some, payment, (older, newer) = paid(50, 50)
     refund_id = uuid7()

@@ -158,6 +158,23 @@ def test_a_customers_payment_for_what_stands_at_stripe_is_no_credit(tell, books,
     assert books.state[::3] == ("open", "client")
 
 
+def test_a_client_is_worth_what_their_subscription_pays_without_the_tax(tell, books, tenant, invoke, admin_engine):
+    with admin_engine.connect() as connection:
+        connection.execute(text("update contacts set is_primary = true where tenant_id = :t"), {"t": tenant.id})
+    paid = payment(books, tenant, customer="cus_1", metadata={}, tax_cents=2000)
+
+    assert tell(paid) == "applied"
+    assert books.state == ("open", 12000, 10000, "client")
+    given_back = {**paid, "refunds": [refund(7001, metadata={})]}
+    assert tell(given_back, minutes=1) == "applied"
+
+    ledger = invoke("billing/client_ledger", path={"contact_id": books.contact}, query={"verify": "true"}).json
+    assert ledger["verification"] == {"ltv_cents": 4166, "ledger_cents": 4166, "recounted_cents": 4166, "agrees": True}
+    # What pays an invoice of ours has its tax there.
+    assert tell({**payment(books, tenant, tax_cents=2000), "id": "pi_2"}, minutes=2) == "applied"
+    assert books.state == ("paid", 0, 14166, "client")
+
+
 def test_what_is_not_ours_is_nobodys(tell, books, tenant, other_tenant):
     assert tell(payment(books, tenant, metadata={})) == "unknown_object"
     assert tell(payment(books, tenant, metadata={"clientway_invoice": str(uuid7())})) == "unknown_object"

@@ -123,6 +123,9 @@ class Stripe:
     def of_charge(self, kind, charge_id):
         return self.objects.get((kind, charge_id), [])
 
+    def billed(self, intent_id):
+        return self.objects.get(("billed", intent_id), [])
+
 
 def fetched(monkeypatch, cloud, objects, kind, object_id):
     monkeypatch.setattr(Stripe, "objects", objects)

@@ -136,6 +136,7 @@ payments = Table(
     Column("provider_id", Text),
     Column("quote_id", Uuid),
     Column("settles_elsewhere", Boolean, nullable=False, server_default=FetchedValue()),
+    Column("tax_cents", BigInteger, nullable=False, server_default=FetchedValue()),
     Column("captured_at", TIMESTAMP(timezone=True)),
     Column("failed_at", TIMESTAMP(timezone=True)),
     Column("failure", Text),

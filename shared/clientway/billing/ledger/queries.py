@@ -312,7 +312,7 @@ def _invoices(rows: Sequence[Row] | None) -> dict[UUID, Invoice]:
 
 
 def _payment(row: Row) -> Payment:
-    names = ("amount_cents", "refunded_cents", "refunding_cents", "lost_cents", "settles_elsewhere")
+    names = ("amount_cents", "refunded_cents", "refunding_cents", "lost_cents", "settles_elsewhere", "tax_cents")
     elsewhere = row["amount_cents"] - row["refunded_cents"] - row["lost_cents"]
     unapplied = elsewhere if row["settles_elsewhere"] else row["unapplied_cents"]
     return Payment(UUID(row["id"]), unapplied_cents=unapplied, **{name: row[name] for name in names})

@@ -76,12 +76,21 @@ class Payment:
     refunding_cents: int = 0
     lost_cents: int = 0
     settles_elsewhere: bool = False
-    """Whether what it pays stands at the provider: then what is unapplied here is nobody's credit, and is worth all that it is."""
+    """Whether what it pays stands at the provider: then what is unapplied here is nobody's credit."""
+    tax_cents: int = 0
+    """The tax in it, if so."""
 
     @property
     def credit_cents(self) -> int:
         """What may pay invoices: refunds that are on their way are kept back."""
         return 0 if self.settles_elsewhere else max(0, self.unapplied_cents - self.refunding_cents)
+
+    @property
+    def worth(self) -> int:
+        """What it adds to its client's lifetime value by itself: what it pays here counts with the invoices."""
+        if not self.settles_elsewhere:
+            return 0
+        return worth(self.unapplied_cents, total_cents=self.amount_cents, tax_cents=self.tax_cents)
 
     @property
     def left_cents(self) -> int:
@@ -140,7 +149,7 @@ class Books:
     def settle_elsewhere(self, payment_id: UUID, at: datetime) -> None:
         """Money came in for what stands at the provider: a subscription's period, an invoice of its own."""
         payment = self.payments[payment_id]
-        self._enter_elsewhere("payment", payment, payment.unapplied_cents, f"payment:{payment_id}", at)
+        self._enter_elsewhere("payment", payment, 0, f"payment:{payment_id}", at)
 
     def release(self, one: Allocation, at: datetime) -> None:
         """Take back what paid an invoice: what was not given back or lost of it is the client's credit again."""
@@ -163,12 +172,12 @@ class Books:
         payment = self.payments[payment_id]
         payment.refunded_cents += cents
         short = max(0, payment.refunded_cents + payment.lost_cents - payment.amount_cents)
-        parts, before = self._turn_losses(payment, short), payment.unapplied_cents
+        parts, before = self._turn_losses(payment, short), payment.worth
         for one, taken in self._take(payment, cents - short, invoice_id):
             one.refunded_cents += taken
             parts[one.id] = parts.get(one.id, 0) + taken
             self._give_back("refund", one, taken, f"refund:{refund_id}:{one.id}", at, reopen=reopen)
-        self._enter_elsewhere("refund", payment, payment.unapplied_cents - before, f"refund:{refund_id}", at)
+        self._enter_elsewhere("refund", payment, before, f"refund:{refund_id}", at)
         return parts, short
 
     def unrefund(self, payment_id: UUID, refund_id: UUID, cents: int, parts: Mapping[UUID, int], at: datetime, *, reopened: bool) -> None:
@@ -197,8 +206,9 @@ class Books:
             invoice.held_cents += taken - paid_otherwise
             cents -= taken - paid_otherwise
             self._enter("refund", invoice, before, one, f"refund_returned:{refund_id}:{one.id}", at)
+        worth_before = payment.worth
         payment.unapplied_cents += cents
-        self._enter_elsewhere("refund", payment, cents, f"refund_returned:{refund_id}", at)
+        self._enter_elsewhere("refund", payment, worth_before, f"refund_returned:{refund_id}", at)
 
     def lose(self, payment_id: UUID, dispute_id: UUID, cents: int, at: datetime) -> int:
         """A dispute is lost: out of credit first, then out of what paid invoices, which ask for it again.
@@ -208,11 +218,11 @@ class Books:
         payment = self.payments[payment_id]
         cents = min(cents, payment.amount_cents - payment.refunded_cents - payment.lost_cents)
         payment.lost_cents += cents
-        before = payment.unapplied_cents
+        before = payment.worth
         for one, taken in self._take(payment, cents, None):
             one.lost_cents += taken
             self._give_back("dispute_lost", one, taken, f"dispute_lost:{dispute_id}:{one.id}", at, reopen=True)
-        self._enter_elsewhere("dispute_lost", payment, payment.unapplied_cents - before, f"dispute_lost:{dispute_id}", at)
+        self._enter_elsewhere("dispute_lost", payment, before, f"dispute_lost:{dispute_id}", at)
         return cents
 
     def _take(self, payment: Payment, cents: int, invoice_id: UUID | None) -> list[tuple[Allocation, int]]:
@@ -255,9 +265,9 @@ class Books:
         self.entries.append(Entry(kind, invoice.worth - before, one.payment_id, invoice.id, source_key, at))
         self._change(one)
 
-    def _enter_elsewhere(self, kind: EntryKind, payment: Payment, cents: int, source_key: str, at: datetime) -> None:
-        if payment.settles_elsewhere and cents:
-            self.entries.append(Entry(kind, cents, payment.id, None, source_key, at))
+    def _enter_elsewhere(self, kind: EntryKind, payment: Payment, before: int, source_key: str, at: datetime) -> None:
+        if payment.worth != before:
+            self.entries.append(Entry(kind, payment.worth - before, payment.id, None, source_key, at))
 
     def _change(self, one: Allocation) -> None:
         if one not in self.changed:

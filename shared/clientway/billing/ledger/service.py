@@ -25,7 +25,8 @@ select json_build_object('ltv_cents', c.ltv_cents, 'ledger_cents', l.cents, 'rec
                            where x.tenant_id = app.tenant() and x.invoice_id = i.id and x.released_at is null) a
      where i.tenant_id = app.tenant() and i.contact_id = c.id and i.currency = t.currency and i.total_cents > 0 and a.held is not null) b
   cross join lateral (
-    select b.cents + coalesce(sum(p.amount_cents - p.refunded_cents - p.lost_cents), 0)::bigint as cents from payments p
+    select b.cents + coalesce(sum(div(2 * (p.amount_cents - p.refunded_cents - p.lost_cents)::numeric * (p.amount_cents - p.tax_cents)
+                                      + p.amount_cents, 2 * p.amount_cents)), 0)::bigint as cents from payments p
      where p.tenant_id = app.tenant() and p.contact_id = c.id and p.currency = t.currency and p.settles_elsewhere
        and p.status = 'succeeded') n
  where c.tenant_id = app.tenant() and c.id = :contact_id

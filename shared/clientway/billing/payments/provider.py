@@ -52,6 +52,8 @@ class ProviderPayment:
     organization_id: UUID | None = None
     contact_id: UUID | None = None
     failure: str | None = None
+    tax_cents: int = 0
+    """The tax in it, of what it pays for at the provider."""
 
 
 @dataclass(frozen=True)
@@ -229,8 +231,11 @@ def _succeed(tx: Tx, locked: Locked, payment: ProviderPayment) -> None:
     changes = {name: getattr(payment, name) for name in ("status", "method", "amount_cents", "currency")}
     # What names no invoice of ours was asked for at the provider: it has paid for something there.
     elsewhere = payment.invoice_id is None
+    tax_cents = payment.tax_cents if elsewhere else 0
     changes |= {"id": payment_id, "captured_at": rfc3339(payment.at), "failed_at": None, "failure": None, "settles_elsewhere": elsewhere}
-    books.payments[payment_id] = Payment(payment_id, payment.amount_cents, payment.amount_cents, settles_elsewhere=elsewhere)
+    changes["tax_cents"] = tax_cents
+    whole = payment.amount_cents
+    books.payments[payment_id] = Payment(payment_id, whole, whole, settles_elsewhere=elsewhere, tax_cents=tax_cents)
     if elsewhere:
         books.settle_elsewhere(payment_id, payment.at)
     invoice = books.invoices.get(payment.invoice_id) if payment.invoice_id else None

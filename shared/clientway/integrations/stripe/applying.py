@@ -97,7 +97,7 @@ def _payment(tx: Tx, state: Mapping[str, Any]) -> str:
                 amount_cents=state["amount_cents"], currency=state["currency"], at=_time(state["at"]),
                 invoice_id=_uuid(metadata.get("clientway_invoice")) if ours else None,
                 organization_id=queries.organization_of_customer(tx, customer) if customer else None,
-                contact_id=None, failure=state["failure"],
+                contact_id=None, failure=state["failure"], tax_cents=state.get("tax_cents", 0),
             ),
         )
     ]  # fmt: skip

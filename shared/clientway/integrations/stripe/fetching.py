@@ -19,6 +19,9 @@ class Reader(Protocol):
     def of_charge(self, kind: str, charge_id: str) -> list[dict[str, Any]]:
         """The refunds or disputes of a charge."""
 
+    def billed(self, intent_id: str) -> list[dict[str, Any]]:
+        """What a payment paid of invoices at Stripe, each with its invoice."""
+
 
 def fetch(body: str) -> None:
     """Fetch what one queued event is about and put it on the queue of states. Raises what Stripe or the queue raises."""
@@ -59,7 +62,10 @@ def _payment(reader: Reader, about: Subject) -> dict[str, Any] | None:
     # Also where the charge says that nothing was given back: it says so of refunds, too, that have failed since.
     refunds = reader.of_charge("refund", charge["id"]) if charge and charge.get("paid", True) else []
     disputes = reader.of_charge("dispute", charge["id"]) if charge and charge.get("disputed", True) else []
-    return shapes.payment(intent, charge, refunds, disputes)
+    # What pays an invoice of ours has its tax there.
+    elsewhere = intent is not None and "clientway_invoice" not in (intent.get("metadata") or {})
+    billed = reader.billed(intent["id"]) if intent and elsewhere and intent["status"] == "succeeded" else []
+    return shapes.payment(intent, charge, refunds, disputes, billed)
 
 
 def _leads_to(reader: Reader, about: Subject) -> tuple[str | None, str | None]:

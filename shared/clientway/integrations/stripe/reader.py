@@ -1,9 +1,12 @@
 """Reads single objects at Stripe, of one tenant's account."""
 
+import logging
 from http import HTTPStatus
 from typing import Any, Final
 
 from clientway.integrations.stripe import client as clients
+
+logger = logging.getLogger(__name__)
 
 _MOST: Final = 100
 """Refunds and disputes of one charge that are read: a page of Stripe's."""
@@ -39,6 +42,18 @@ class StripeReader:
             raise
         answer: dict[str, Any] = found.to_dict()
         return answer
+
+    def billed(self, intent_id: str) -> list[dict[str, Any]]:
+        """What a payment paid of invoices at Stripe, each with its invoice; nothing where the key may not read them."""
+        import stripe  # noqa: PLC0415
+
+        which = {"type": "payment_intent", "payment_intent": intent_id}
+        try:
+            listed = self._stripe.invoice_payments.list({"payment": which, "limit": _MOST, "expand": ["data.invoice"]})
+        except stripe.PermissionError:
+            logger.warning("a key may not read invoices: the tax in what they ask for is not known")
+            return []
+        return [one.to_dict() for one in listed.data]
 
     def of_charge(self, kind: str, charge_id: str) -> list[dict[str, Any]]:
         """The refunds or disputes of a charge, the newest first."""

@@ -23,8 +23,17 @@ _DISPUTES: Final = {
 }  # fmt: skip
 
 
-def payment(intent: Json | None, charge: Json | None, refunds: Iterable[Json] = (), disputes: Iterable[Json] = ()) -> dict[str, Any] | None:
-    """A payment with all that was given back and disputed of it; None while nobody has tried to pay."""
+def payment(
+    intent: Json | None,
+    charge: Json | None,
+    refunds: Iterable[Json] = (),
+    disputes: Iterable[Json] = (),
+    billed: Iterable[Json] = (),
+) -> dict[str, Any] | None:
+    """A payment with all that was given back and disputed of it; None while nobody has tried to pay.
+
+    `billed` is what it paid of invoices at Stripe, each with its invoice.
+    """
     status, at = _status(intent, charge)
     source = intent or charge
     if source is None or status is None:
@@ -43,6 +52,7 @@ def payment(intent: Json | None, charge: Json | None, refunds: Iterable[Json] = 
         "customer": identifier(source.get("customer")),
         "refunds": sorted((_refund(one) for one in refunds), key=lambda one: str(one["id"])),
         "disputes": sorted((one for one in map(_dispute, disputes) if one), key=lambda one: str(one["id"])),
+        "tax_cents": min(sum(map(_tax, billed)), _amount(intent, charge, status)),
     }
 
 
@@ -132,6 +142,13 @@ def _dispute(found: Json) -> dict[str, Any] | None:
         "id": found["id"], "amount_cents": int(found["amount"]), "currency": str(found["currency"]).upper(), "status": status,
         "reason": found.get("reason"), "at": moment(found["created"]),
     }  # fmt: skip
+
+
+def _tax(found: Json) -> int:
+    """The tax in what was paid of an invoice at Stripe, in proportion; half a cent is rounded up."""
+    invoice, paid = found["invoice"], int(found.get("amount_paid") or 0)
+    total, tax = int(invoice["total"]), sum(int(one["amount"]) for one in invoice.get("total_taxes") or ())
+    return (2 * paid * tax + total) // (2 * total) if total > 0 else 0
 
 
 def _item(found: Json) -> dict[str, Any]:

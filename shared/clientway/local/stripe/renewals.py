@@ -153,11 +153,17 @@ def _bill(books: Books, account: str, subscription: Json) -> Json:
         "id": new_id("in"), "object": "invoice", "amount_due": amount, "amount_paid": amount, "amount_remaining": 0, "attempt_count": 1,
         "attempted": True, "auto_advance": False, "billing_reason": "subscription_cycle", "collection_method": "charge_automatically",
         "created": now, "currency": subscription["currency"], "customer": customer, "livemode": shapes.LIVE, "metadata": {},
-        "status": "paid", "subtotal": amount, "total": amount,
+        "status": "paid", "subtotal": amount, "total": amount, "total_taxes": [],
     }  # fmt: skip
     books.store.put(account, invoice)
     if amount:
         intent = books.new_intent(account, amount, subscription["currency"], customer=customer, description="Subscription update")
+        paid = {
+            "id": new_id("inpay"), "object": "invoice_payment", "amount_paid": amount, "amount_requested": amount, "created": now,
+            "currency": subscription["currency"], "invoice": invoice["id"], "is_default": True, "livemode": shapes.LIVE,
+            "payment": {"type": "payment_intent", "payment_intent": intent["id"]}, "status": "paid",
+        }  # fmt: skip
+        books.store.put(account, paid)
         books.attempt(account, intent, _CARD)
     books.emit(account, "invoice.paid", invoice)
     return invoice

@@ -376,9 +376,7 @@ ROUTES: Final[dict[tuple[str, str], Callable[..., Json]]] = {
     ("GET", "/v1/disputes"): lists("dispute", "/v1/disputes", "charge", "payment_intent"),
     ("GET", "/v1/disputes/{id}"): reads("dispute"),
     ("POST", "/v1/disputes/{id}"): change_dispute,
-    ("POST", "/v1/disputes/{id}/close"): lambda call, dispute_id: call.books.close_dispute(
-        call.account, call.find("dispute", dispute_id), "lost"
-    ),
+    ("POST", "/v1/disputes/{id}/close"): lambda call, one: call.books.close_dispute(call.account, call.find("dispute", one), "lost"),
     ("POST", "/v1/customers"): create_customer,
     ("GET", "/v1/customers"): lists("customer", "/v1/customers", "email"),
     ("GET", "/v1/customers/{id}"): reads("customer"),
@@ -395,6 +393,7 @@ ROUTES: Final[dict[tuple[str, str], Callable[..., Json]]] = {
     ("DELETE", "/v1/subscriptions/{id}"): lambda call, sub: renewals.cancel(call.books, call.account, call.find("subscription", sub)),
     ("GET", "/v1/invoices"): lists("invoice", "/v1/invoices", "customer", "status"),
     ("GET", "/v1/invoices/{id}"): reads("invoice"),
+    ("GET", "/v1/invoice_payments"): lists("invoice_payment", "/v1/invoice_payments", "invoice", "payment", "status"),
     ("GET", "/v1/events"): lists("event", "/v1/events", "type"),
     ("GET", "/v1/events/{id}"): reads("event"),
 }

@@ -172,6 +172,8 @@ create table public.payments (
   quote_id uuid,
   -- What it pays stands at the provider (a period of a subscription, an invoice of its own): it is nobody's credit here.
   settles_elsewhere boolean not null default false,
+  -- The tax in it, of one that settles something elsewhere: what it pays here has its tax on the invoice.
+  tax_cents bigint not null default 0 check (tax_cents between 0 and amount_cents),
   captured_at timestamptz,
   failed_at timestamptz,
   failure text check (length(failure) <= 500),
@@ -206,6 +208,7 @@ create table public.payments (
   check ((status = 'succeeded') = (captured_at is not null)),
   check (status = 'succeeded' or (allocated_cents = 0 and refunded_cents = 0 and refunding_cents = 0 and lost_cents = 0)),
   check ((provider = 'staff') = (provider_id is null)),
+  check (settles_elsewhere or tax_cents = 0),
   check (not settles_elsewhere or (allocated_cents = 0 and provider <> 'staff')),
   foreign key (tenant_id, organization_id) references public.organizations (tenant_id, id),
   foreign key (tenant_id, contact_id) references public.contacts (tenant_id, id),
