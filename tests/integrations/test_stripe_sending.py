@@ -19,7 +19,7 @@ from botocore.exceptions import EndpointConnectionError
 from clientway.integrations.stripe import client as clients
 from clientway.integrations.stripe import fetching, secrets, sending
 from clientway.integrations.stripe.reader import StripeReader
-from clientway.integrations.stripe.schemas import Report, Told
+from clientway.integrations.stripe.schemas import Report, Subject, Told
 from clientway.local.stripe.server import FakeStripe
 from tests.fake_stripe import Outside
 from tests.fixtures import LambdaContext
@@ -339,6 +339,21 @@ def test_disconnecting_closes_the_pages_and_deletes_the_endpoint_at_stripe_and_t
     assert sender.send(sender.leave())[0]["result"] == {"closed": 0, "more": False}
 
 
+def test_more_pages_are_closed_than_stripe_lists_at_once(sender, monkeypatch):
+    (made,) = sender.send(sender.page())
+    link, store = sender.fake.store.get(sender.account_id, made["result"]["ref"]), sender.fake.store
+    with store.transaction():
+        for number in range(4):
+            store.put(sender.account_id, {**link, "id": f"plink_{number}"})
+    monkeypatch.setattr(sending, "_MOST_LISTED", 2)
+    monkeypatch.setattr(sending, "_MOST_CLOSED", 3)
+
+    results = [sender.send(sender.leave())[0]["result"] for _ in range(2)]
+
+    assert results == [{"closed": 3, "more": True}, {"closed": 2, "more": False}]
+    assert sender.api.v1.payment_links.list({"active": True}).data == []
+
+
 def test_the_key_goes_when_stripe_does_not_know_it_or_has_stayed_away_for_days(sender):
     long_ago = datetime.now(UTC) - timedelta(days=4)
     cases = (
@@ -387,6 +402,27 @@ def test_what_is_subscribed_to_is_told_as_its_events_would(sender):
     assert (told.endpoint, told.event.id) == (sender.gateway["endpoint_id"], f"{message['id']}:{made.id}")
     assert told.state == fetching.read(StripeReader(told.endpoint, None), told.subject)
     assert report["result"] == {"subscriptions": 1}
+
+
+def test_the_tax_in_what_a_subscription_pays_is_read_with_it(sender):
+    customer = sender.api.v1.customers.create({"email": "ana@bistro.example"})
+    product = sender.api.v1.products.create({"name": "Care"})
+    price = sender.api.v1.prices.create({"product": product.id, "currency": "usd", "unit_amount": 1200, "recurring": {"interval": "month"}})
+    sender.api.v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
+    (intent,) = sender.api.v1.payment_intents.list().data
+    (bill,) = sender.fake.store.all(sender.account_id, "invoice")
+    with sender.fake.store.transaction():
+        taxes = [{"amount": 150, "tax_behavior": "exclusive"}, {"amount": 50, "tax_behavior": "inclusive"}]
+        sender.fake.store.put(sender.account_id, {**bill, "total_taxes": taxes})
+    reader = StripeReader(sender.gateway["endpoint_id"], None)
+    about = Subject(kind="payment_intent", id=intent.id)
+
+    found = fetching.read(reader, about)
+    sender.fake.trouble.forbid = "/invoice_payments"
+    without = fetching.read(reader, about)
+
+    assert (found["amount_cents"], found["tax_cents"]) == (1200, 200)
+    assert without == {**found, "tax_cents": 0}
 
 
 # ---- Clients

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ _LONGEST_ERROR: Final = 500
 _DISCONNECT: Final = "stripe.account.disconnect"
 # Of the sender's minute: a page takes two calls or more, of eight seconds at most.
 _CLOSING_SECONDS: Final = 20.0
+_MOST_CLOSED: Final = 200
+_MOST_LISTED: Final = 100
 _PATIENCE: Final = timedelta(days=3)
 _ENDPOINT: Final = "clientway_endpoint"
 
@@ -242,14 +245,16 @@ def _close_pages(client: "stripe.StripeClient", gateway: Gateway) -> tuple[int, 
     The account may have others: its owner's own, and those of an endpoint by which it was connected again.
     """
     until, closed = time.monotonic() + _CLOSING_SECONDS, 0
-    for link in client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter():
-        if link.metadata.to_dict().get(_ENDPOINT) != str(gateway.endpoint_id):
-            continue
+    links = client.v1.payment_links.list({"active": True, "limit": _MOST_LISTED}).auto_paging_iter()
+    ours = (link.id for link in links if link.metadata.to_dict().get(_ENDPOINT) == str(gateway.endpoint_id))
+    # All of them are found before the first is closed: the place of one that is no longer active is no place in this list.
+    found = list(islice(ours, _MOST_CLOSED + 1))
+    for link_id in found[:_MOST_CLOSED]:
         if closed and time.monotonic() > until:
-            return closed, True
-        _deactivate(client, link.id)
+            break
+        _deactivate(client, link_id)
         closed += 1
-    return closed, False
+    return closed, closed < len(found)
 
 
 def _is_patient(payload: Mapping[str, Any]) -> bool:
