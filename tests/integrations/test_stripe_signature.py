@@ -38,6 +38,31 @@ def test_one_right_signature_of_several_is_enough():
     verify(BODY, header(BODY, SECRET, NOW, "v1=" + "0" * 64, "v0=x"), [SECRET], now=NOW)
 
 
+@pytest.mark.parametrize("away", [300, -300])
+def test_what_was_signed_five_minutes_ago_passes_still(away):
+    verify(BODY, header(at=NOW + away), [SECRET], now=NOW)
+
+
+def test_a_header_may_be_so_long_and_no_longer():
+    whole = header() + ",x="
+    verify(BODY, whole + "x" * (4096 - len(whole)), [SECRET], now=NOW)
+    with pytest.raises(BadSignature):
+        verify(BODY, whole + "x" * (4097 - len(whole)), [SECRET], now=NOW)
+
+    right, wrong = f"v1={sign(BODY, SECRET, str(NOW))}", ["v1=" + "0" * 64]
+    verify(BODY, ",".join([f"t={NOW}", *wrong * 15, right]), [SECRET], now=NOW)
+    with pytest.raises(BadSignature):
+        verify(BODY, ",".join([f"t={NOW}", *wrong * 16, right]), [SECRET], now=NOW)
+
+
+def test_the_time_is_what_stands_there_as_the_time():
+    verify(BODY, header(BODY, SECRET, NOW, "x=1"), [SECRET], now=NOW)
+    last = 10**12 - 1
+    verify(BODY, header(at=last), [SECRET], now=last)
+    with pytest.raises(BadSignature):
+        verify(BODY, header(at=last + 1), [SECRET], now=last + 1)
+
+
 @pytest.mark.parametrize("away", [TOLERANCE_SECONDS + 1, -TOLERANCE_SECONDS - 1])
 def test_what_was_signed_at_another_time_is_refused(away):
     with pytest.raises(BadSignature):

@@ -102,6 +102,18 @@ def test_a_clock_put_back_is_quiet_again_where_the_wall_says_so():
     assert opening(second_one, (zone,), window) == at(zone, 2026, 11, 1, 1, 30, fold=1)
 
 
+def test_a_change_of_the_clock_tomorrow_is_not_before_what_opens_earlier():
+    window, zone = Hours((Window(time(1), time(5)),)), "America/New_York"
+
+    assert opening(at(zone, 2027, 3, 13, 6), (zone,), window) == at(zone, 2027, 3, 14, 1)
+
+
+def test_where_midnight_comes_twice_the_first_one_counts():
+    window, zone = Hours((Window(time(0, 15), time(5)),)), "America/Havana"
+
+    assert opening(at(zone, 2026, 10, 31, 12), (zone,), window) == at(zone, 2026, 11, 1, 0, 15, fold=0)
+
+
 def test_a_window_over_midnight():
     window, zone = Hours((Window(time(22), time(2)),)), "America/Chicago"
 
@@ -115,6 +127,7 @@ def test_nothing_goes_where_the_zone_is_unknown_or_no_hour_is_common():
 
     assert opening(now, (), MARKETING) is None
     assert opening(now, ("Mars/Olympus",), MARKETING) is None
+    assert opening(now, ("America/New_York", "Mars/Olympus"), MARKETING) is None
     assert opening(now, ("America/New_York", "Asia/Tokyo"), Hours((Window(time(9), time(12)),))) is None
 
 
@@ -170,6 +183,10 @@ def test_no_state_and_no_tenant_widens(state):
         ((None, None, "America/Chicago", "+12125550100"), ("America/Chicago", "America/New_York")),
         ((None, None, "America/New_York", "+12125550100"), ("America/New_York",)),
         (("Nowhere/At_All", None, "America/New_York", None), ("America/New_York",)),
+        ((None, None, "Nowhere/At_All", "+12125550100"), ("America/New_York",)),
+        # A mobile may be anywhere in its country, also where the number alone tells no zone; a satellite's may be anywhere.
+        ((None, None, "Europe/Madrid", "+34612345678"), ("Atlantic/Canary", "Europe/Madrid")),
+        ((None, None, "America/New_York", "+882161234567"), ("America/New_York",)),
         ((None, None, "America/New_York", "555"), ("America/New_York",)),
         ((None, None, "America/New_York", "+999"), ("America/New_York",)),
         ((None, None, None, None), ()),
@@ -177,6 +194,11 @@ def test_no_state_and_no_tenant_widens(state):
 )
 def test_the_zones_somebody_may_be_in(given, found):
     assert rules.zones(*given) == found
+
+
+def test_a_number_without_a_zone_of_its_own_may_be_anywhere_in_its_country():
+    assert {"America/Tijuana", "America/Cancun", "America/Mexico_City"} <= set(rules.phone_zones("+5215512345678"))
+    assert rules.phone_zones("+882161234567") == ()
 
 
 def test_a_free_call_number_may_be_anywhere_in_its_country():

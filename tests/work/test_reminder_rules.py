@@ -4,16 +4,18 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
 from clientway.errors import Unprocessable
+from clientway.messaging.settings.service import MessagingSettings
+from clientway.messaging.templates.rules import Source
 from clientway.work.reminders import clock, rules
 from clientway.work.reminders.claiming import Due
-from clientway.work.reminders.decisions import Decision, again, decide
+from clientway.work.reminders.decisions import Decision, again, decide, message
 from clientway.work.series.plan import Occurrence, crossing, replan
 from tests.work.series import existing
 
@@ -69,6 +71,43 @@ def test_what_was_not_sent_is_sent_a_while_later_as_long_as_that_is_worth_someth
     row.expires_at -= SECOND
     found = again(row, "no answer", NOW)
     assert (found.state, found.reason, found.next_at) == ("failed", "no answer", None)
+
+
+OF = MessagingSettings(
+    "Bistro", "UTC", None, "Ana of Bistro", "ana@bistro.example", "1 Main St", "+13055550199", False, time(20), time(9), 10, 3, 100, 8000
+)
+PERSON = {"first_name": "Bo", "last_name": "Ruiz", "email": "bo@x.example", "phone_e164": "+13055550100", "organization_name": "Blue"}
+
+
+def written(kind, words, **row):
+    """The text of a reminder, by the columns that are read for it."""
+    row = {"id": UUID(int=1), "type": kind, "channel": "email", "address": "bo@x.example", **row}
+    return message(SimpleNamespace(**row, _mapping=PERSON), Source("Hello", words), OF, UUID(int=2)).text
+
+
+@pytest.mark.parametrize(
+    ("hour", "zone", "words"),
+    [
+        (4, "America/New_York", "Bo of Bistro: Deep clean, Monday, March 2, 2026 at 11:05 PM, 1 Main St, Rosa."),
+        (5, "America/New_York", "Bo of Bistro: Deep clean, Tuesday, March 3, 2026 at 12:05 AM, 1 Main St, Rosa."),
+        (17, "America/New_York", "Bo of Bistro: Deep clean, Tuesday, March 3, 2026 at 12:05 PM, 1 Main St, Rosa."),
+        (20, "America/New_York", "Bo of Bistro: Deep clean, Tuesday, March 3, 2026 at 3:05 PM, 1 Main St, Rosa."),
+        (20, "No/Where", "Bo of Bistro: Deep clean, Tuesday, March 3, 2026 at 8:05 PM, 1 Main St, Rosa."),
+    ],
+)
+def test_a_job_is_said_as_the_clock_shows_it_where_it_is(hour, zone, words):
+    source = "{{ contact.first_name }} of {{ tenant.name }}: {{ job.title }}, {{ job.date }} at {{ job.time }}, {{ job.address }}, {{ job.assignee }}."
+    start = datetime(2026, 3, 3, hour, 5, tzinfo=UTC)
+
+    assert written("job_upcoming", source, job_start_at=start, job_time_zone=zone, job_title="Deep clean", job_address="1 Main St",
+                   job_assignee="Rosa") == words  # fmt: skip
+
+
+def test_an_invoice_is_said_with_what_is_owed_of_it():
+    source = "{{ invoice.number }}: {{ invoice.balance }} by {{ invoice.due_date }}, {{ invoice.payment_url }}"
+
+    assert written("invoice_due", source, number_text="INV-7", balance_cents=123450, currency="USD", due_on=date(2026, 3, 4),
+                   payment_url="https://pay.example/7") == "INV-7: $1,234.50 by March 4, 2026, https://pay.example/7"  # fmt: skip
 
 
 def test_who_chooses_nothing_is_reminded_a_day_and_two_hours_before_and_of_invoices_twice():

@@ -53,7 +53,7 @@ def zones(contact_zone: str | None, address_zone: str | None, tenant_zone: str |
 
 def phone_zones(phone_e164: str | None) -> tuple[str, ...]:
     """All zones that a number may be in."""
-    if not phone_e164 or not phone_e164.startswith("+"):
+    if not phone_e164:
         return ()
     # In North America area code and exchange tell: the numbers of one place are looked up once.
     return _zones_of_number(phone_e164[:8].ljust(12, "0") if phone_e164.startswith("+1") else phone_e164)
@@ -86,7 +86,7 @@ def _opening(now: datetime, zones: tuple[str, ...], windows: tuple[Window, ...])
             return None
         latest = max(one for one in following if one is not None)
         if latest == moment:
-            return moment if moment == now else moment.astimezone(now.tzinfo)
+            return moment.astimezone(now.tzinfo)
         moment = latest
     return None
 
