@@ -31,6 +31,9 @@ def slow(event, context):
     finally:
         running -= 1
 
+def stuck(event, context):
+    time.sleep(30)
+
 def fail(event, context):
     raise LookupError("nothing there")
 
@@ -51,7 +54,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def pool(environment: dict[str, str]) -> Iterator[Pool]:
-    own = Function("Short", "sample_handlers.slow", 1, {})
+    # The time that a cold worker takes to start is the function's.
+    own = Function("Short", "sample_handlers.stuck", 1, {})
     named = Function("Echo", "sample_handlers.echo", 5, {})
     with Pool(environment, 2, {own.handler: (own, {}), named.handler: (named, {"OWN": "yes"})}) as workers:
         yield workers
@@ -87,10 +91,10 @@ def test_dead_and_slow_workers_are_replaced(pool: Pool) -> None:
         with pytest.raises(WorkerDiedError):
             pool.invoke("sample_handlers.die", {})
     with pytest.raises(TimedOutError):
-        pool.invoke("sample_handlers.slow", {"seconds": 30})
+        pool.invoke("sample_handlers.stuck", {})
     idle = pool.invoke("sample_handlers.echo", {})["pid"]
     os.kill(idle, signal.SIGKILL)
-    time.sleep(0.1)
+    os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)
     assert pool.invoke("sample_handlers.echo", {})["pid"] != idle
 
 
