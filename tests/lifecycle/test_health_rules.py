@@ -213,9 +213,12 @@ COLUMNS = {"int": "bigint", "int | None": "bigint", "bool": "boolean"}
 
 
 @pytest.fixture(scope="module")
-def connection(database_url):
-    """Open a connection of its own: the formula needs a server, but no table."""
-    url = urlsplit(database_url)
+def connection(admin_url):
+    """Open a connection of its own: the formula needs a server, but no table.
+
+    The superuser's, which is not closed while Hypothesis is busy: the others may be idle for four seconds.
+    """
+    url = urlsplit(admin_url)
     connection = pg8000.native.Connection(
         url.username, host=url.hostname, port=url.port, password=url.password, database=url.path.lstrip("/")
     )
