@@ -13,7 +13,7 @@ app = api(__name__)
     "/api/contacts/<contact_id>/account", summary="Does this contact have an account?", tags=["Contacts"], operation_id="contact_account"
 )
 def contact_account(contact_id: UUID) -> ContactAccount:
-    """Whether the contact has verified the e-mail you have of them, and so sees what you do for them."""
+    """Whether the contact, since you have their e-mail, has signed in with it to an account that shows them what you do for them."""
     with transaction(app, needs="contacts:read") as tx:
         return service.account(tx, contact_id)
 

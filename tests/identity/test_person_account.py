@@ -264,6 +264,19 @@ def test_a_tenant_sees_whether_its_contact_has_an_account(persons, email, invoke
     assert [has_account(one) for one in (contact, stranger, nameless, theirs)] == [True, False, False, 404]
 
 
+def test_who_is_made_a_contact_has_an_account_with_the_tenant_once_they_have_signed_in_since(persons, email, invoke, tenant, other_tenant):
+    persons.contact(other_tenant, email=email)
+    persons.signed_up(email)
+    ours = persons.contact(tenant, email=email)
+
+    def has_account():
+        return invoke("lifecycle/contact_account", path={"contact_id": ours["id"]}).json
+
+    assert has_account() == {"has_account": False}, "whoever knows an address would learn that somebody is a client elsewhere"
+    persons.signed_up(email)
+    assert has_account() == {"has_account": True}
+
+
 def test_the_page_behind_the_link_knows_people(invoke):
     page = invoke("identity/sign_in_page", token=None)
 

@@ -146,6 +146,6 @@ def search(tx: Tx, term: Term | None, request: Request) -> Any:
 
 
 def has_account(tx: Tx, contact_id: UUID) -> bool | None:
-    """Whether the person behind a live contact, under any id it had, has an account; None when there is no such contact."""
+    """Whether the person behind a live contact, under any id it had, has signed in since it is one; None when there is no such contact."""
     found: bool | None = tx.scalar(text(f"select bool_or(app.has_account(s.id)) from ({_SELVES}) s"), {"contact_id": contact_id})
     return found

@@ -64,6 +64,6 @@ class FoundClient(Schema):
 
 
 class ContactAccount(Schema):
-    """Whether a contact has an account of their own, in which they see what this tenant does for them."""
+    """Whether a contact has signed in to an account of their own, in which they see what this tenant does for them."""
 
     has_account: bool

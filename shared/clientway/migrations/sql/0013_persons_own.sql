@@ -193,7 +193,9 @@ set role clientway_identity;
 -- Whoever is behind any of a contact's e-mails is this contact; what is kept of it is changed by whom its primary one leads to, alone:
 -- a further one may be a husband's or an assistant's.
 alter table identity.contact_person
-  drop constraint contact_person_pkey, add primary key (tenant_id, contact_id, person_id), add column is_primary boolean not null default true;
+  drop constraint contact_person_pkey, add primary key (tenant_id, contact_id, person_id), add column is_primary boolean not null default true,
+  -- Since when the tenant knows this person, under whichever contact.
+  add column linked_at timestamptz not null default now();
 
 -- For each contact all its e-mails, the primary one and the further ones: who is behind none of them is linked to it no longer.
 create or replace function app.link_people(p_contacts jsonb) returns void
@@ -210,8 +212,10 @@ language sql security definer set search_path = '' as $$
      where p.tenant_id = app.tenant() and p.contact_id = c.contact_id
        and not exists (select from given g where g.contact_id = p.contact_id and g.person_id = p.person_id)
   )
-  insert into identity.contact_person as p (tenant_id, contact_id, person_id, is_primary)
-  select app.tenant(), g.contact_id, g.person_id, g.is_primary from given g where g.person_id is not null order by g.contact_id, g.person_id
+  insert into identity.contact_person as p (tenant_id, contact_id, person_id, is_primary, linked_at)
+  select app.tenant(), g.contact_id, g.person_id, g.is_primary,
+         coalesce((select min(k.linked_at) from identity.contact_person k where k.tenant_id = app.tenant() and k.person_id = g.person_id), now())
+    from given g where g.person_id is not null order by g.contact_id, g.person_id
   on conflict (tenant_id, contact_id, person_id) do update set is_primary = excluded.is_primary where p.is_primary <> excluded.is_primary;
 $$;
 
@@ -319,7 +323,8 @@ begin
     end if;
     update identity.person_links set used_at = now() where id = l.id;
   end if;
-  insert into identity.person_accounts (email_blind, person_id) values (l.email_blind, app.person_of(l.email_blind)) on conflict (email_blind) do nothing;
+  insert into identity.person_accounts (email_blind, person_id) values (l.email_blind, app.person_of(l.email_blind))
+    on conflict (email_blind) do update set verified_at = now();
   select a.id into known from identity.person_accounts a where a.email_blind = l.email_blind;
   insert into identity.person_sessions (id, account_id, token_hash, expires_at) values (p_session, known, p_session_hash, now() + interval '12 hours');
   return jsonb_build_object('expires_at', now() + interval '12 hours');
@@ -518,9 +523,11 @@ begin
   return jsonb_build_object('tenant_id', p_tenant, 'kind', 'person', 'actor_id', p_contact, 'credential_id', null, 'role', 'person', 'name', 'The person themselves');
 end $$;
 
+-- An account in which this tenant was seen: who has not signed in since the tenant knows them has none with it. Otherwise whoever
+-- makes a contact of an address would learn at once whether somebody is a client elsewhere.
 create function app.has_account(p_contact uuid) returns boolean language sql stable security definer set search_path = '' as $$
   select exists (
-    select from identity.contact_person p join identity.person_accounts a on a.person_id = p.person_id
+    select from identity.contact_person p join identity.person_accounts a on a.person_id = p.person_id and a.verified_at >= p.linked_at
      where p.tenant_id = app.tenant() and p.contact_id = p_contact)
 $$;
 
