@@ -135,7 +135,7 @@ def due(tx: Tx, most: int) -> tuple[list[UUID], Any]:
 
 def seen(tx: Tx, moment: Any | None) -> None:
     """Note up to where all was looked at: `moment`, or as good as now."""
-    tx.execute(_SEEN, {"seen_at": min(moment or tx.now, tx.now) - _LATE})
+    tx.later(_SEEN, {"seen_at": min(moment or tx.now, tx.now) - _LATE})
 
 
 def people(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Record]:
@@ -151,7 +151,7 @@ def people(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Record]:
 def index(tx: Tx, keys: Mapping[UUID, Iterable[str]]) -> None:
     """Replace the keys of contacts."""
     rows = [{"contact_id": str(contact_id), "key": key[:400]} for contact_id, of_one in keys.items() for key in of_one]
-    tx.execute(_INDEX, {"keys": json.dumps(rows), "ids": _array(keys)})
+    tx.later(_INDEX, {"keys": json.dumps(rows), "ids": _array(keys)})
 
 
 def candidates(tx: Tx, ids: Collection[UUID]) -> list[Pair]:
@@ -168,7 +168,7 @@ def suggest(tx: Tx, verdicts: Mapping[Pair, Verdict]) -> None:
         }
         for pair, verdict in verdicts.items()
     ]  # fmt: skip
-    tx.execute(_SUGGEST, {"suggestions": json.dumps(rows), "now": tx.now})
+    tx.later(_SUGGEST, {"suggestions": json.dumps(rows), "now": tx.now})
 
 
 def find(tx: Tx, request: Request, *, status: str, min_score: int | None, contact_id: UUID | None) -> Any:

@@ -1,6 +1,6 @@
 """Find contacts that may be one person, and keep what somebody said of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from clientway import effects
 from clientway.db import Tx
 from clientway.errors import Conflict, FieldError, NotFound, check_version
 from clientway.lifecycle.duplicates import queries
+from clientway.lifecycle.duplicates.queries import Pair
 from clientway.lifecycle.duplicates.rules import compare, keys
 from clientway.lifecycle.duplicates.schemas import DuplicatePatch, DuplicateScan, DuplicateScanned
 from clientway.paging import Request
@@ -51,14 +52,14 @@ def scan(tx: Tx, wanted: DuplicateScan) -> DuplicateScanned:
 
     Raises NotFound (404) for a contact that is not there.
     """
-    scanned, suggested = _step(tx, AT_ONCE)
-    if wanted.contact_id is not None:
-        own = _examine(tx, [wanted.contact_id])
-        if own is None:
-            pointer = FieldError("#/contact_id", "unknown_contact", "not a contact of this tenant")
-            raise NotFound("There is no such contact.", errors=[pointer])
-        return DuplicateScanned(scanned=max(1, scanned), suggested=own, complete=scanned < AT_ONCE)
-    return DuplicateScanned(scanned=scanned, suggested=suggested, complete=scanned < AT_ONCE)
+    named = wanted.contact_id
+    scanned, known, pairs = _step(tx, AT_ONCE, also=[named] if named else [])
+    if named is None:
+        return DuplicateScanned(scanned=scanned, suggested=len(pairs), complete=scanned < AT_ONCE)
+    if named not in known:
+        pointer = FieldError("#/contact_id", "unknown_contact", "not a contact of this tenant")
+        raise NotFound("There is no such contact.", errors=[pointer])
+    return DuplicateScanned(scanned=max(1, scanned), suggested=sum(named in pair for pair in pairs), complete=scanned < AT_ONCE)
 
 
 def scan_all(tenants: Sequence[UUID], transaction: Callable[[UUID], AbstractContextManager[Tx]], *, until: Callable[[], bool]) -> int:
@@ -76,18 +77,21 @@ def scan_all(tenants: Sequence[UUID], transaction: Callable[[UUID], AbstractCont
     )
 
 
-def _step(tx: Tx, most: int) -> tuple[int, int]:
+def _step(tx: Tx, most: int, *, also: Sequence[UUID] = ()) -> tuple[int, Collection[UUID], Collection[Pair]]:
+    """Look at what changed, and at others; returns how many of the former there were, who of both is there, and the pairs found."""
     ids, moment = queries.due(tx, most)
-    suggested = (_examine(tx, ids) or 0) if ids else 0
+    examined = {*ids, *also}
+    known, pairs = _examine(tx, examined) if examined else ((), ())
     queries.seen(tx, moment if len(ids) == most else None)
-    return len(ids), suggested
+    return len(ids), known, pairs
 
 
-def _examine(tx: Tx, ids: Sequence[UUID]) -> int | None:
-    """Compare contacts with all that have a key in common with them; returns how many pairs are worth a look, None if none is there."""
+def _examine(tx: Tx, ids: Collection[UUID]) -> tuple[Collection[UUID], Collection[Pair]]:
+    """Compare contacts with all that have a key in common with them; returns those that are there, and the pairs worth a look."""
     known = queries.people(tx, ids)
     if not known:
-        return None
+        return (), ()
+    there = {*known}
     queries.index(tx, {contact_id: {*keys(record.person), record.mark} for contact_id, record in known.items()})
     pairs = queries.candidates(tx, list(known))
     others = {contact_id for pair in pairs for contact_id in pair} - known.keys()
@@ -97,4 +101,4 @@ def _examine(tx: Tx, ids: Sequence[UUID]) -> int | None:
     found = {pair: verdict for pair, verdict in verdicts.items() if verdict.match}
     if found:
         queries.suggest(tx, found)
-    return len(found)
+    return there, found
