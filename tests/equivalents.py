@@ -21,7 +21,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "clientway.messaging.policy.windows": ("tests/messaging/test_quiet_hours.py",),
     "clientway.messaging.links": ("tests/messaging/test_links.py",),
     "clientway.messaging.unsubscribe.forms": ("tests/messaging/test_unsubscribe.py",),
-    "clientway.messaging.campaigns.rules": ("tests/messaging/test_campaigns.py",),
+    "clientway.messaging.campaigns.rules": ("tests/messaging/test_campaign_rules.py",),
     "clientway.messaging.delivery.pace": ("tests/messaging/test_pace.py",),
     "clientway.messaging.events.rules": ("tests/messaging/test_event_rules.py",),
     "clientway.messaging.templates.rules": ("tests/messaging/test_template_rules.py",),
@@ -35,4 +35,27 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "clientway.lifecycle.duplicates.similarity": ("tests/lifecycle/test_duplicates_rules.py",),
     "clientway.lifecycle.stages.rules": ("tests/lifecycle/test_stage_rules.py",),
 }
-EQUIVALENT: Final[dict[tuple[str, str], str]] = {}
+EQUIVALENT: Final[dict[tuple[str, str], str]] = {
+    ("clientway.billing.invoices.rules", "half_up: numerator >= 0 → numerator > 0"): "nothing has no sign",
+    ("clientway.billing.invoices.rules", "half_up: 0 → 1"): "the same, in whole numbers",
+    ("clientway.billing.ledger.rules", "Books.refund: cents - short → cents + short"): "where it is short, no more is there to be taken",
+    ("clientway.billing.payments.rules", "module: 3 → 4"): "only the order counts",
+    ("clientway.lifecycle.merges.rules", "_choose: _STATUS.index(mine) > _STATUS.index(theirs) → _STATUS.index(mine) >= _STATUS.index(theirs)"):
+        "what is the same has been decided before",
+    ("clientway.lifecycle.merges.rules", "furthest: one is None or other is None → one is None"): "nothing has no rank, so the first stays",
+    ("clientway.lifecycle.merges.rules", "furthest: RANK[other] > RANK[one] → RANK[other] >= RANK[one]"): "of two that are the same either is it",
+    ("clientway.work.reminders.clock", "_offsets: 1 → 2"): "begins or ends at another day of winter, beyond which the nearest offset counts",
+    ("clientway.work.reminders.clock", "_offsets: 1 → 2 (2)"): "begins or ends at another day of winter, beyond which the nearest offset counts",
+    ("clientway.work.reminders.clock", "_offsets: day < last → day <= last"): "no zone has changed its clock on a first of January since there are any left",
+    ("clientway.messaging.policy.rules", "module: 7 → 8"): "what opens on no day of a week opens on no eighth",
+    ("clientway.messaging.policy.rules", "_opening: moment <= last → moment < last"): "a week later to the minute is the same hour, which was not open",
+    ("clientway.messaging.policy.rules", "opening: sorted(set(zones)) → list(set(zones))"): "the order only makes the cache find more",
+    ("clientway.messaging.policy.rules", "_opening: for one in following if one is not None → for one in following"): "for the type checker",
+    ("clientway.messaging.policy.rules", "_following: 2 → 3"): "a day more lies beyond the farthest moment",
+    ("clientway.messaging.policy.rules", "_following: one > moment → one >= moment"): "the moment itself is not open",
+    ("clientway.messaging.policy.rules", "phone_zones: 8 → 9"): "the digits only make the cache find less",
+    ("clientway.messaging.policy.rules", "phone_zones: 12 → 13"): "the digits only make the cache find less",
+    ("clientway.integrations.stripe.signature", "verify: sent_at or '0' → sent_at"): "without a time nothing is fresh",
+    ("clientway.lifecycle.custom_fields.values", "_fits: isinstance(value, str) and value in field['options'] → value in field['options']"):
+        "options are texts",
+}  # fmt: skip

@@ -104,6 +104,7 @@ FIELDS = [
         ({"size": "3"}, "not_an_integer"), ({"size": True}, "not_an_integer"), ({"size": 3.5}, "not_an_integer"), ({"size": 2**63}, "not_an_integer"),
         ({"tier": "lead"}, "not_an_option"), ({"tier": None}, "required"), ({"since": "2026-02-30"}, "not_a_date"), ({"since": "20260201"}, "not_a_date"),
         ({"vip": 1}, "not_a_boolean"), ({"rate": "1"}, "not_a_number"), ({"rate": 10**400}, "not_a_number"), ({"nick": 1}, "not_text"),
+        ({"size": -(2**63) - 1}, "not_an_integer"), ({"since": 20260201}, "not_a_date"), ({"rate": True}, "not_a_number"), ({"tier": 1}, "not_an_option"),
         ({"shoe": 1}, "unknown_field"),
     ],
 )  # fmt: skip
@@ -118,6 +119,18 @@ def test_what_is_sent_replaces_and_null_clears():
     assert changed.values == {"size": 4, "tier": "tin"}
     assert changed.rows == [{"field_id": "1", "integer_value": 4}]
     assert changed.cleared == ["4"]
+
+
+def test_a_value_stands_in_the_column_of_its_kind():
+    sent = {"size": -(2**63), "tier": "gold", "since": "2026-02-28", "vip": False, "rate": 0.5, "nick": "Bo"}
+    columns = ("integer_value", "text_value", "date_value", "boolean_value", "number_value", "text_value")
+
+    changed = values.settle(FIELDS, sent, {}, complete=True)
+    assert changed.values == sent
+    assert changed.rows == [
+        {"field_id": str(number), column: value} for number, (column, value) in enumerate(zip(columns, sent.values(), strict=True), 1)
+    ]
+    assert values.settle(FIELDS, {"size": 2**63 - 1}, {}, complete=False).values == {"size": 2**63 - 1}
 
 
 def test_what_is_required_has_to_be_there_at_the_beginning():

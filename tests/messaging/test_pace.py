@@ -59,3 +59,9 @@ def test_whatever_comes(waves):
 
 def test_the_first_wave_is_as_small_as_it_takes_to_see_that_a_provider_is_away():
     assert Pace().width == MOST_TROUBLES
+
+
+def test_who_was_to_be_left_alone_is_so_whatever_came_of_the_rest_of_the_wave():
+    pace = Pace()
+    pace.felt(["troubled", "troubled", "troubled", "answered", "troubled"])
+    assert pace.tired

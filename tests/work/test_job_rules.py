@@ -87,6 +87,11 @@ def test_the_time_and_assignee_of_what_is_over_stand(status):
     assert revise(over, {"notes": "x", "start_at": START.isoformat()}, role="editor", now=NOW).columns["notes"] == "x"
 
 
+def test_what_is_done_may_be_said_to_have_lasted_longer():
+    sent = {"status": "completed", "end_at": (START + timedelta(hours=2)).isoformat()}
+    assert revise(job(), sent, role="editor", now=NOW).after["end_at"] == sent["end_at"]
+
+
 def test_what_is_reopened_gets_its_time_and_assignee_with_it():
     sent = {"status": "scheduled", "start_at": (START + timedelta(hours=1)).isoformat(), "assignee_id": "a"}
     assert revise(job("canceled"), sent, role="editor", now=NOW).after["assignee_id"] == "a"
