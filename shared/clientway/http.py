@@ -355,7 +355,8 @@ def _check_query(app: Api) -> None:
     route = app.context["_route"]
     known = {field.alias for field in route.dependant.query_params}
     unknown = sorted(set(app.current_event.query_string_parameters) - known)
-    if unknown:
+    # A page for people is opened by a link, to which newsletters and mail gateways add what they like.
+    if unknown and route.include_in_schema:
         hint = f"known are: {', '.join(sorted(known)) or 'none'}"
         errors = [FieldError(f"#/query/{name}", "unknown_parameter", hint) for name in unknown]
         raise Malformed("The query has parameters that this endpoint does not know.", errors=errors)

@@ -146,7 +146,8 @@ def test_an_answer_to_a_text():
     "body",
     ["", "[]", "null", "1", '"x"', "{}", '{"detail-type": "x", "detail": {}}', '{"eventType": "Open", "mail": null}', '{"Type": "Notification", "Message": "{"}',
      '{"eventType": "Open", "mail": {"tags": {"tenant_id": ["x"], "kind": ["reminder"], "id": ["y"]}, "timestamp": "z", "messageId": "m"}}',
-     '{"inboundMessageId": "1"}', '{"eventType": "TEXT_SENT", "context": {"tenant_id": "x", "kind": "reminder"}}'],
+     '{"inboundMessageId": "1"}', pytest.param("[" * 100_000, id="deep"), pytest.param('{"Type": "Notification", "Message": "' + "[" * 100_000 + '"}', id="deep within"),
+     '{"eventType": "TEXT_SENT", "eventTimestamp": 1e300, "messageId": "m", "context": {"tenant_id": "01990000-0000-7000-8000-000000000001", "kind": "reminder", "id": "01990000-0000-7000-8000-000000000001"}}', '{"eventType": "TEXT_SENT", "context": {"tenant_id": "x", "kind": "reminder"}}'],
 )  # fmt: skip
 def test_what_is_no_event_is_kept_for_somebody_to_look_at(body):
     with pytest.raises(UnreadableEventError):

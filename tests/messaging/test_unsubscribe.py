@@ -109,6 +109,16 @@ def test_one_click_ends_it_with_its_evidence(stage, tenant, invoke):
     assert "You are unsubscribed" in open_link(invoke, token).body
 
 
+def test_what_links_carry_along_is_no_matter(stage, tenant, invoke):
+    """Newsletters, shops and mail gateways add their own parameters to whatever link they see."""
+    person = stage.person()
+    given = {"path": {"token": subscription(tenant, person)}, "token": None, "query": {"utm_source": "mail", "fbclid": "x"}}
+
+    assert "<form" in invoke("messaging/unsubscribe", method="GET", **given).body
+    assert invoke("messaging/unsubscribe", method="POST", raw_body=ONE_CLICK, headers=FORM, **given).status == 200
+    assert [tuple(row) for row in written(stage)["contacts"]] == [(person, True)]
+
+
 def test_the_button_ends_it_and_who_came_back_may_leave_again(stage, tenant, invoke):
     person = stage.person()
     button = f"{page.FIELD}={page.FROM_PAGE}"

@@ -84,7 +84,7 @@ def read(body: str, *, now: datetime) -> Event | None:
             return _answer(told, now)
         if str(told.get("eventType", "")).startswith("TEXT_"):
             return _text(told)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, UnreadableEventError):
             raise
         raise UnreadableEventError(f"{type(error).__name__}: {error}") from error
@@ -176,7 +176,7 @@ def _answer(told: Mapping[str, Any], now: datetime) -> Event:
         key=_key("answer", told["inboundMessageId"]),
         # It comes without a time of its own.
         occurred_at=now,
-        text=said[:1600],
+        text=said[: rules.LONGEST],
         sender=told["originationNumber"],
         to=told["destinationNumber"],
     )

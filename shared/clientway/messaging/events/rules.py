@@ -1,6 +1,7 @@
 """What an event says: whether a person or a machine opened a mail, and what somebody means who answers a text."""
 
 import re
+import unicodedata
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -20,7 +21,7 @@ _MACHINES: Final = re.compile(
 PROVIDERS_OWN: Final = frozenset({"arret", "cancel", "end", "opt-out", "optout", "quit", "remove", "stop", "td", "unsubscribe"})
 _STOP: Final = PROVIDERS_OWN | {
     "stopall", "stop all", "opt out", "revoke", "unsub", "optout all", "stop now", "please stop",
-    "alto", "basta", "cancelar", "parar", "pare", "no mas", "no más",
+    "alto", "arrêt", "baja", "basta", "cancelar", "parar", "pare", "no mas", "no más",
 }  # fmt: skip
 _START: Final = frozenset({"start", "unstop", "resume", "opt in", "optin", "subscribe", "resubscribe"})
 _HELP: Final = frozenset({"help", "info", "aide"})
@@ -35,6 +36,7 @@ _REVOKES: Final = re.compile(
     rf"|{_NO}\s+(?:\w+\s+)?(?:want|wish)\s+(?:any of )?(?:this|these|them|those|any|any ?more)$"
     rf"|{_NO}\s+(?:\w+\s+)?(?:want|wish)\s+to\s+(?:hear|be (?:text|contact|call|bother|messag))"
     r"|\b(?:remove|delete)\s+(?:me\b|my (?:number|phone|name|info|contact|data)|this (?:number|phone|contact))"
+    r"|^(?:text|txt|reply|send)\s+stop$"
     r"|\btake\s+(?:me|my (?:number|phone|name)|this (?:number|phone))\s+(?:off|out|from)\b"
     r"|\bopt(?:ing)?\s+(?:me\s+)?out\b|\bunsubscribe\b|\bleave me alone\b"
     r"|\b(?:revoke|withdraw)\b.*\bconsent\b|\bwrong (?:number|person)\b|\blose my number\b",
@@ -43,7 +45,10 @@ _REVOKES: Final = re.compile(
 # "Don't stop" and "do not unsubscribe me" revoke nothing.
 _KEEPS: Final = re.compile(r"\b(?:do not|don'?t|dont|never)\s+(?:ever\s+)?(?:stop|quit|cancel|remove|unsubscribe|opt)\b", re.IGNORECASE)
 _REPEATED: Final = re.compile(r"\b(\w+)(?: \1)+\b")
+_SPELT: Final = re.compile(r"\b(\w)[ -](?=\w\b)")
 _FEW_WORDS: Final = 4
+LONGEST: Final = 1_600
+"""Characters of an answer that are looked at: as many as a text has."""
 
 
 def is_machine(user_agent: str | None, *, after: timedelta) -> bool:
@@ -53,9 +58,11 @@ def is_machine(user_agent: str | None, *, after: timedelta) -> bool:
 
 def keyword(text: str) -> Keyword | None:
     """What an answer to a text asks for, if it is more than an answer."""
-    words = " ".join(re.sub(r"[^\w\s'’-]", " ", text.casefold()).replace("’", "'").split()).strip("-' ")
-    # However often it is said.
-    words = _REPEATED.sub(r"\1", words)
+    # Wide letters are letters, and what is said after so much of it is no wish; those expressions are no match for a book.
+    text = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
+    words = " ".join(re.sub(r"[^\w\s'’-]", " ", text).replace("’", "'").split()).strip("-' ")
+    # However often it is said, or letter by letter.
+    words = _SPELT.sub(r"\1", _REPEATED.sub(r"\1", words))
     if words in _STOP:
         return "stop"
     if words in _START:
