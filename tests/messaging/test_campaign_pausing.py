@@ -213,7 +213,7 @@ def test_every_request_keeps_to_its_budget(stage, invoke, counting_proxy):
         "read": 2,
         "change": 3,
         "preview": 4,
-        "dry_run": 6,
+        "dry_run": 5,
         "launch": 6,
         "list": 2,
         "sends": 2,

@@ -127,7 +127,7 @@ def update(tx: Tx, campaign_id: UUID, changes: Row) -> Any:
 def write(tx: Tx, campaign_id: UUID, changes: Row) -> None:
     """Write columns of a locked campaign, where nobody asks for the answer."""
     statement, given = _change(tx, campaign_id, changes)
-    tx.execute(text(statement), given)
+    tx.later(text(statement), given)
 
 
 def _change(tx: Tx, campaign_id: UUID, changes: Row) -> tuple[str, dict[str, Any]]:
