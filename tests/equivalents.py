@@ -55,6 +55,7 @@ EQUIVALENT: Final[dict[tuple[str, str], str]] = {
     ("clientway.messaging.policy.rules", "_following: one > moment → one >= moment"): "the moment itself is not open",
     ("clientway.messaging.policy.rules", "phone_zones: 8 → 9"): "the digits only make the cache find less",
     ("clientway.messaging.policy.rules", "phone_zones: 12 → 13"): "the digits only make the cache find less",
+    ("clientway.messaging.links", "read: 50 → 51"): "it ends there",
     ("clientway.integrations.stripe.signature", "verify: sent_at or '0' → sent_at"): "without a time nothing is fresh",
     ("clientway.lifecycle.custom_fields.values", "_fits: isinstance(value, str) and value in field['options'] → value in field['options']"):
         "options are texts",

@@ -47,7 +47,7 @@ PAYLOAD = bytes([1, 0]) + TENANT.bytes + CONTACT.bytes
     [
         signed(PAYLOAD, key=b"another key"), signed(PAYLOAD, word=b""), signed(PAYLOAD, length=15), signed(PAYLOAD, length=17),
         signed(bytes([2]) + PAYLOAD[1:]), signed(PAYLOAD[:-1]), signed(PAYLOAD + b"x"), signed(PAYLOAD + SEND.bytes + b"x"), signed(b""),
-        "", "a", "a" * 2000, "é", " " + signed(PAYLOAD), signed(PAYLOAD)[:30] + "!" + signed(PAYLOAD)[30:],
+        "", "a", "a" * 2000, "é", " " + signed(PAYLOAD), signed(PAYLOAD)[:30] + "!!!!" + signed(PAYLOAD)[30:],
     ],
 )  # fmt: skip
 def test_what_is_not_ours_stands_for_nothing(raw):
