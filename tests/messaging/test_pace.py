@@ -32,6 +32,8 @@ def felt(*waves):
         # Nothing was: ever longer, and then another time.
         ([[TOO_MUCH]] * 4, [(1, 1, False), (1, 2, False), (1, 4, False), (1, 0, True)]),
         ([[TOO_MUCH], [TOO_MUCH], [OK], [TOO_MUCH]], [(1, 1, False), (1, 2, False), (2, 1, False), (1, 1, False)]),
+        # A trouble takes nothing either.
+        ([[TOO_MUCH], [TROUBLE], [TOO_MUCH]], [(1, 1, False), (1, 1, False), (1, 2, False)]),
         # Three in a row are the provider's, also in two waves, also with others between them that were too much.
         ([[TROUBLE] * 3], [(1, 0, True)]),
         ([[OK, TROUBLE, TROUBLE], [TROUBLE, OK]], [(1, 0, False), (1, 0, True)]),

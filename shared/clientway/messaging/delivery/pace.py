@@ -41,7 +41,7 @@ class Pace:
             elif came == "answered":
                 self.troubles = 0
         throttled = "throttled" in wave
-        if "answered" in wave or not throttled:
+        if "answered" in wave:
             self.in_vain = 0
         self.tired = self.tired or self.in_vain == len(PATIENCE)
         if self.tired:
