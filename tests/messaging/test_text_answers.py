@@ -119,6 +119,20 @@ def test_two_machines_that_answer_each_other_come_to_an_end(texting, texts):
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("words", [["Help!", "Help!"], ["please stop", "Start!"]], ids=["help", "stop and start"])
+def test_whoever_texts_on_and_on_is_obeyed_and_no_longer_confirmed(texting, texts, words):
+    for minute in range(-2, 9):
+        say(texting, words[minute % 2], minute, minute)
+    assert len(texts) == service.CONFIRMED_AN_HOUR
+    assert texting.value("count(*)", "activities", "activity_type = 'sms_replied'") == 11
+    assert texting.value("count(*)", "suppressions", "lifted_at is null") == ("please stop" in words)
+
+    say(texting, "Help!", 60, 60)
+    assert len(texts) == service.CONFIRMED_AN_HOUR
+    say(texting, "Help!", 68, 68)
+    assert len(texts) == service.CONFIRMED_AN_HOUR + 1
+
+
 def test_a_stranger_may_stop_too_and_an_answer_is_only_that(texting, texts):
     assert service.apply(answer("STOP", sender="+14155550123", to=NUMBER)) == "applied"
     assert texting.value("count(*)", "suppressions", "contact_id is null") == 1

@@ -177,7 +177,10 @@ numbers as (
 select c.id as contact_id, c.organization_id, o.id is not null as has_organization, t.name as tenant_name,
        exists (select from message_events x
                 where x.tenant_id = app.tenant() and x.kind in ('stop', 'start') and x.occurred_at > :at and x.kind <> e.kind
-                  and x.detail ->> 'from' = e.detail ->> 'from') as overruled
+                  and x.detail ->> 'from' = e.detail ->> 'from') as overruled,
+       (select count(*) from message_events x
+         where x.tenant_id = app.tenant() and x.kind in ('stop', 'start', 'help') and x.detail ->> 'from' = e.detail ->> 'from'
+           and x.occurred_at > cast(:at as timestamptz) - interval '1 hour' and x.occurred_at <= :at) as lately
   from told e
   join tenants t on t.tenant_id = app.tenant()
   left join numbers k on true
@@ -188,7 +191,10 @@ select c.id as contact_id, c.organization_id, o.id is not null as has_organizati
 
 
 def texted(tx: Tx, event: Event) -> list[Row[Any]]:
-    """Write an answer down: whose number it came from, a row each (without contact for a stranger's); nothing when it is known."""
+    """Write an answer down: whose number it came from, a row each (without contact for a stranger's); nothing when it is known.
+
+    `overruled`: they have said something else since; `lately`: how often they said such a word in the hour before.
+    """
     given = {
         "event_id": uuid7(), "event_key": event.key, "kind": event.kind, "text": event.text or "", "at": event.occurred_at,
         "now": tx.now, "phone": event.sender,

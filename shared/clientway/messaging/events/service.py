@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 KEYWORD: Final = "sms_keyword"
 """The ledger's source of what somebody said by text."""
+CONFIRMED_AN_HOUR: Final = 5
+"""Words of one number that are confirmed within an hour. All are obeyed; but whoever texts on and on would have the tenant pay."""
 _TITLES: Final = {"open": "Opened a mail", "click": "Clicked a link in a mail"}
 _TYPES: Final = {"open": "email_opened", "click": "email_clicked"}
 
@@ -209,7 +211,7 @@ def _answer(tx: Tx, event: Event) -> _Answered | None:
         )  # fmt: skip
         if organization_id is not None:
             stages.reconsider(tx, [organization_id], event_key=event.key)
-    return _Answered(rows[0].tenant_name, worth_saying)
+    return _Answered(rows[0].tenant_name, worth_saying and rows[0].lately < CONFIRMED_AN_HOUR)
 
 
 def _say(tx: Tx, event: Event, contact_ids: Sequence[UUID]) -> bool:

@@ -282,8 +282,9 @@ create table public.message_events (
 );
 create index message_events_send on public.message_events (tenant_id, campaign_send_id, occurred_at, id) where campaign_send_id is not null;
 create index message_events_contact on public.message_events (tenant_id, contact_id, occurred_at, id) where contact_id is not null;
--- Whether somebody said something else since.
-create index message_events_word on public.message_events (tenant_id, occurred_at) where kind in ('stop', 'start');
+-- Whether somebody said something else since, and how much they have said of late.
+create index message_events_word on public.message_events (tenant_id, (detail ->> 'from'), occurred_at)
+  where kind in ('stop', 'start', 'help');
 
 -- Reminders: when they are looked at next (their time, or after a failure or quiet hours a later one), and what became of them.
 alter table public.reminders
