@@ -24,7 +24,7 @@ SCHEMATHESIS = [str(Path(sys.executable).with_name("schemathesis")), "--config-f
 # One worker in each: Python 3.11 loses count when several threads parse at once ("AST constructor recursion depth mismatch").
 RUNS = {
     "edges": ["--phases", "examples,coverage"],
-    "chance": ["--phases", "fuzzing", "--max-examples", "150" if LONG else "3"],
+    "chance": ["--phases", "fuzzing", "--max-examples", "150" if LONG else "2"],
     "stories": ["--phases", "stateful", "--max-examples", "100", "--max-time", "120"],
 }
 LEAST = 20_000 if LONG else 200
