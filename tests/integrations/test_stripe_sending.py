@@ -1,14 +1,11 @@
 """What is done at Stripe for an outbox row: once, whatever is delivered twice or lost, and reported whatever came of it."""
 
-import importlib
 import json
 import re
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,60 +17,10 @@ from clientway.integrations.stripe import client as clients
 from clientway.integrations.stripe import fetching, secrets, sending
 from clientway.integrations.stripe.reader import StripeReader
 from clientway.integrations.stripe.schemas import Report, Subject, Told
-from clientway.local.stripe.server import FakeStripe
-from tests.fake_stripe import Outside
-from tests.fixtures import LambdaContext
+from tests.integrations.sender import ENDPOINT
+from tests.integrations.sender import sender as _sender
 
-EVENT = json.loads((Path(__file__).parents[2] / "events/integrations/send_stripe.json").read_text())
-ENDPOINT = "0d5d1f0e-6a37-4a4b-9d0f-0b1d3f8e2a11"
-
-
-class Sender:
-    """The function behind the queue, for one tenant whose account is connected."""
-
-    def __init__(self, fake: FakeStripe, outside: Outside) -> None:
-        self.fake, self.outside = fake, outside
-        self.account_id, self.key = fake.add_account("Demo")
-        self.api = clients.client(self.key)
-        self.tenant_id = str(uuid4())
-        self.gateway = {"endpoint_id": outside.connect(self.key), "mode": "key", "account_id": self.account_id}
-
-    def ask(self, topic: str, outbox_id: str | None = None, **payload: Any) -> dict[str, Any]:
-        """An outbox row as the relay puts it on the queue."""
-        return {
-            "id": outbox_id or str(uuid4()),
-            "tenant_id": self.tenant_id,
-            "topic": topic,
-            "payload": {"gateway": self.gateway, **payload},
-        }
-
-    def send(self, message: dict[str, Any] | str, receives: int = 1) -> list[dict[str, Any]]:
-        """Hand it over; what is told of it, or the message's id where it stays in the queue."""
-        body = message if isinstance(message, str) else json.dumps(message)
-        record = {**EVENT["Records"][0], "body": body, "messageId": "m"}
-        record["attributes"] = {**record["attributes"], "ApproximateReceiveCount": str(receives)}
-        answer = importlib.import_module("integrations.send_stripe").handler({"Records": [record]}, LambdaContext())
-        self.failed = [one["itemIdentifier"] for one in answer["batchItemFailures"]]
-        return self.outside.told()
-
-    def page(self, **changes: Any) -> dict[str, Any]:
-        given = {
-            "invoice_id": str(uuid4()), "number": "INV-0007", "description": "Deep clean", "amount_cents": 12_500, "currency": "USD",
-            "customer_email": "ana+x@bistro.example", "metadata": {"clientway_tenant": "t", "clientway_invoice": "i"}, "replaces": None,
-        }  # fmt: skip
-        return self.ask("stripe.page.create", **{**given, **changes})
-
-    def leave(self, since: datetime | None = None) -> dict[str, Any]:
-        return self.ask("stripe.account.disconnect", since=(since or datetime.now(UTC)).isoformat())
-
-    def paid(self, card: str = "pm_card_visa", cents: int = 5000) -> Any:
-        given: Any = {"amount": cents, "currency": "usd", "confirm": True, "payment_method": card}
-        return self.api.v1.payment_intents.create(given)
-
-
-@pytest.fixture
-def sender(fake_stripe: FakeStripe, outside: Outside) -> Sender:
-    return Sender(fake_stripe, outside)
+sender = _sender
 
 
 # ---- Pages
@@ -311,81 +258,6 @@ def test_the_platforms_key_acts_for_the_tenants_account(sender):
     (page,) = sender.send(sender.page())
     assert sender.fake.store.get(account_id, page["result"]["ref"]) is not None
     assert sender.fake.store.get(platform_id, page["result"]["ref"]) is None
-
-
-def test_disconnecting_closes_the_pages_and_deletes_the_endpoint_at_stripe_and_the_key(sender, monkeypatch):
-    endpoint = sender.gateway["endpoint_id"]
-    ours = sender.api.v1.webhook_endpoints.create(
-        {"url": f"http://127.0.0.1:3000/api/webhooks/stripe/{endpoint}", "enabled_events": ["refund.created"]}
-    )
-    theirs = sender.api.v1.webhook_endpoints.create({"url": "https://elsewhere.example/hooks", "enabled_events": ["refund.created"]})
-    pages = [sender.send(sender.page())[0]["result"]["ref"] for _ in range(3)]
-    again = {**sender.gateway, "endpoint_id": sender.outside.connect(sender.key)}
-    (kept,) = sender.send(sender.ask("stripe.page.create", **{**sender.page()["payload"], "gateway": again}))
-    pages.append(kept["result"]["ref"])
-    monkeypatch.setattr(sending, "_CLOSING_SECONDS", 0)
-
-    # What is not done in time is the next message's, which needs the key, and what is paid meanwhile has to be heard of.
-    for more in (True, True, False):
-        assert ours.id in {one.id for one in sender.api.v1.webhook_endpoints.list().data}
-        assert sender.outside.kept(endpoint)
-        (report,) = sender.send(sender.leave())
-        assert (report["result"], report["error"]) == ({"closed": 1, "more": more}, None)
-
-    assert [one.id for one in sender.api.v1.webhook_endpoints.list().data] == [theirs.id]
-    assert ours.id != theirs.id
-    assert [sender.api.v1.payment_links.retrieve(ref).active for ref in pages] == [False] * 3 + [True]
-    assert sender.outside.kept(endpoint) is None
-    assert sender.send(sender.leave())[0]["result"] == {"closed": 0, "more": False}
-
-
-def test_more_pages_are_closed_than_stripe_lists_at_once(sender, monkeypatch):
-    (made,) = sender.send(sender.page())
-    link, store = sender.fake.store.get(sender.account_id, made["result"]["ref"]), sender.fake.store
-    with store.transaction():
-        for number in range(4):
-            store.put(sender.account_id, {**link, "id": f"plink_{number}"})
-    monkeypatch.setattr(sending, "_MOST_LISTED", 2)
-    monkeypatch.setattr(sending, "_MOST_CLOSED", 3)
-
-    results = [sender.send(sender.leave())[0]["result"] for _ in range(2)]
-
-    assert results == [{"closed": 3, "more": True}, {"closed": 2, "more": False}]
-    assert sender.api.v1.payment_links.list({"active": True}).data == []
-
-
-def test_the_key_goes_when_stripe_does_not_know_it_or_has_stayed_away_for_days(sender):
-    long_ago = datetime.now(UTC) - timedelta(days=4)
-    cases = (
-        ("rk_test_withdrawnWithdrawn", [], datetime.now(UTC), False),
-        (sender.key, [500, 500], datetime.now(UTC), True),
-        (sender.key, [500, 500], long_ago, False),
-    )
-    for key, fail, since, again in cases:
-        endpoint = sender.gateway["endpoint_id"] = sender.outside.connect(key)
-        sender.fake.trouble.fail = list(fail)
-
-        (report,) = sender.send(sender.leave(since), receives=5)
-
-        assert report["error"]["retryable"] is again
-        assert (sender.outside.kept(endpoint) is not None) is again
-
-
-def test_a_page_is_made_with_a_key_that_is_still_there(sender):
-    sender.send(sender.page())
-    secrets._ask("delete_parameter", Name=f"/clientway/stripe/{sender.gateway['endpoint_id']}")
-
-    (report,) = sender.send(sender.page())
-
-    assert report["error"]["code"] == "not_connected"
-
-
-def test_the_platforms_own_secrets_are_not_deleted_with_a_tenant(sender):
-    secrets.write(secrets.CONNECT, secrets.Secrets("rk_test_platformPlatform"))
-    sender.gateway = {"endpoint_id": str(uuid4()), "mode": "connect", "account_id": "acct_1"}
-
-    assert sender.send(sender.leave())[0]["error"]["retryable"] is False
-    assert sender.outside.kept("connect") is not None
 
 
 def test_what_is_subscribed_to_is_told_as_its_events_would(sender):
