@@ -243,7 +243,7 @@ def _test(module: str, code: CodeType | None) -> NoReturn:
     gc.collect = lambda *_: 0  # type: ignore[assignment]
     status = 3
     try:
-        status = int(pytest.main([*_OPTIONS, *RULES[module]], plugins=[_Quick()]))
+        status = int(pytest.main([*_OPTIONS, *tests_of(module)], plugins=[_Quick()]))
     finally:
         os._exit(status)
 
@@ -264,7 +264,7 @@ def _statuses(module: str, codes: list[CodeType | None]) -> list[int]:
 
 def _load(module: str) -> None:
     """Load what the tests use, then forget the module and all that knows of it, so that a fork loads only those."""
-    for name in (*_LOADED_ONCE, "tests.conftest", *importlib.import_module("tests.conftest").pytest_plugins, *map(_name, RULES[module])):
+    for name in (*_LOADED_ONCE, "tests.conftest", *importlib.import_module("tests.conftest").pytest_plugins, *map(_name, tests_of(module))):
         importlib.import_module(name)
     stale = grimp.build_graph("clientway", cache_dir=None).find_downstream_modules(module) | {module}
     for name in list(sys.modules):
@@ -274,6 +274,11 @@ def _load(module: str) -> None:
             vars(sys.modules.get(package, sys)).pop(own, None)
     gc.collect()
     gc.freeze()
+
+
+def tests_of(module: str) -> list[str]:
+    """The files of a module's tests."""
+    return [f"tests/{one}" for one in RULES[module]]
 
 
 def _name(path: str) -> str:
